@@ -1,0 +1,224 @@
+//! A person who can sign in.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::access::expect_revision;
+use crate::audit::{Actor, AuditEvent, Origin, Verb};
+use crate::change::{Change, Write};
+use crate::code::{At, Code, Refusal};
+use crate::email::EmailAddress;
+use crate::id::AccountId;
+use crate::locale::Locale;
+use crate::membership::Membership;
+use crate::organization::Organization;
+use crate::text::PersonName;
+
+/// The most memberships whose copies of name and address change in one transaction.
+const MOST_COPIES: usize = 20;
+
+/// What a verified access token says of the caller: identity only, never rights.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The account of issuer and subject.
+    pub account: AccountId,
+    /// The address, only if the provider says that it is verified.
+    pub verified_email: Option<EmailAddress>,
+    /// The name, if the provider gives one that can be shown.
+    pub name: Option<PersonName>,
+}
+
+impl Identity {
+    /// The verified address.
+    ///
+    /// # Errors
+    /// [`Code::EmailUnverified`] without one: an unverified address proves nothing, so it is as if there were none.
+    pub fn email(&self) -> Result<&EmailAddress, Refusal> {
+        self.verified_email
+            .as_ref()
+            .ok_or_else(|| Code::EmailUnverified.into())
+    }
+}
+
+/// An account: made at first sign-in, kept when memberships end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// Its one verified address, claimed by no other account; none while the provider has not verified one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<EmailAddress>,
+    /// The name shown to other members.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<PersonName>,
+    /// The language the person wants to be addressed in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locale: Option<Locale>,
+    /// Rises with every change.
+    pub rev: u64,
+    /// When it first signed in.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub created_at: Timestamp,
+    /// When it last changed.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub updated_at: Timestamp,
+}
+
+/// What a person's change of their own account is decided by.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing<'a> {
+    /// Who they proved to be.
+    pub identity: &'a Identity,
+    /// Their memberships.
+    pub memberships: &'a [Membership],
+    /// The organizations of these.
+    pub organizations: &'a [Organization],
+    /// From where they act.
+    pub origin: &'a Origin,
+}
+
+/// What a person wants changed about themselves.
+#[derive(Debug, Clone, Default)]
+pub struct AccountUpdate {
+    /// A new name.
+    pub name: Option<PersonName>,
+    /// A new language.
+    pub locale: Option<Locale>,
+    /// Adopt this address: it must be the one the identity provider has verified.
+    pub email: Option<EmailAddress>,
+}
+
+impl Account {
+    /// The account of someone seen for the first time.
+    #[must_use]
+    pub fn first_seen(identity: &Identity, now: Timestamp) -> Self {
+        Self {
+            id: identity.account,
+            email: identity.verified_email.clone(),
+            name: identity.name.clone(),
+            locale: None,
+            rev: 1,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// The same account with the address it had not proved before, or nothing if there is nothing new.
+    #[must_use]
+    pub fn with_first_address(&self, identity: &Identity, now: Timestamp) -> Option<Self> {
+        match (&self.email, &identity.verified_email) {
+            (None, Some(email)) => Some(Self {
+                email: Some(email.clone()),
+                rev: self.rev + 1,
+                updated_at: now,
+                ..self.clone()
+            }),
+            _ => None,
+        }
+    }
+
+    /// The verified address that both the account and this sign-in have: what invites and memberships are bound to.
+    ///
+    /// # Errors
+    /// [`Code::EmailUnverified`] without one; [`Code::EmailChanged`] when the two differ.
+    pub fn proven_email<'a>(&self, identity: &'a Identity) -> Result<&'a EmailAddress, Refusal> {
+        let email = identity.email()?;
+        if self.email.as_ref() == Some(email) {
+            Ok(email)
+        } else {
+            Err(Code::EmailChanged.into())
+        }
+    }
+
+    /// The account after `update`, and the change that makes it so: with a new address, the claim on it and the ties of
+    /// the memberships go along. Copies in memberships beyond the first 20 are brought up to date by [`Self::copies`].
+    ///
+    /// # Errors
+    /// [`Code::RevisionMismatch`]; [`Code::EmailUnverified`] when the wanted address is not the one that the identity provider
+    /// has verified; [`Code::EmailDomainNotAllowed`] when an organization does not allow it. [`Code::EmailClaimed`] comes
+    /// from the commit.
+    pub fn updated(
+        &self,
+        update: AccountUpdate,
+        seen: u64,
+        standing: Standing<'_>,
+        now: Timestamp,
+    ) -> Result<(Self, Change), Refusal> {
+        expect_revision(self.rev, seen)?;
+        if update.email.is_some() && update.email != standing.identity.verified_email {
+            return Err(Refusal::from(Code::EmailUnverified).at("/email"));
+        }
+        let new = Self {
+            name: update.name.or_else(|| self.name.clone()),
+            locale: update.locale.or(self.locale),
+            email: update.email.or_else(|| self.email.clone()),
+            rev: self.rev + 1,
+            updated_at: now,
+            ..self.clone()
+        };
+        let mut change = new.copies(standing.memberships, standing.origin, now);
+        change.writes.push(Write::AccountReplace(new.clone()));
+        if let Some(email) = new
+            .email
+            .clone()
+            .filter(|email| self.email.as_ref() != Some(email))
+        {
+            if !standing
+                .organizations
+                .iter()
+                .all(|organization| organization.settings.allows(&email))
+            {
+                return Err(Refusal::from(Code::EmailDomainNotAllowed)).at("/email");
+            }
+            change.writes.push(Write::EmailClaim(email, self.id));
+            change
+                .writes
+                .extend(self.email.clone().map(|old| Write::EmailRelease(old, self.id)));
+        }
+        Ok((new, change))
+    }
+
+    /// The change that brings the copies of name and address in up to 20 memberships up to date; empty when all are.
+    #[must_use]
+    pub fn copies(&self, memberships: &[Membership], origin: &Origin, now: Timestamp) -> Change {
+        let mut change = Change::default();
+        let is_behind = |membership: &&Membership| {
+            membership.name != self.name
+                || self
+                    .email
+                    .as_ref()
+                    .is_some_and(|email| *email != membership.email)
+        };
+        for old in memberships.iter().filter(is_behind).take(MOST_COPIES) {
+            let new = old.with_copies_of(self, now);
+            let moved = new.email != old.email;
+            if moved {
+                change
+                    .writes
+                    .push(Write::TieForget(old.email.clone(), old.organization));
+                change
+                    .writes
+                    .push(Write::TieMember(new.email.clone(), old.organization));
+            }
+            let verb = if moved {
+                Verb::MemberAddressChanged
+            } else {
+                Verb::MemberUpdated
+            };
+            let actor = Actor::Account {
+                id: self.id,
+                role: Some(old.role),
+            };
+            change.audit.push(AuditEvent::new(
+                old.organization,
+                verb,
+                actor,
+                &self.id,
+                origin,
+                now,
+            ));
+            change.writes.push(Write::MembershipReplace(new));
+        }
+        change
+    }
+}

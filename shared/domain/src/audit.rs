@@ -1,0 +1,172 @@
+//! Who did what to what, when, from where and with which outcome.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::code::{Code, Refusal};
+use crate::id::{AccountId, EventId, OrganizationId};
+use crate::role::Role;
+
+macro_rules! verbs {
+    ($($name:ident $wire:literal;)*) => {
+        /// What happened, as `object.verb`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Verb {
+            $(#[doc = concat!("`", $wire, "`")] #[serde(rename = $wire)] $name,)*
+        }
+
+        impl Verb {
+            /// All verbs.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The verb as it is sent and stored.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $wire,)* }
+            }
+        }
+    };
+}
+
+verbs! {
+    OrganizationCreated "organization.created";
+    OrganizationUpdated "organization.updated";
+    DissolutionRequested "organization.dissolution_requested";
+    DissolutionCancelled "organization.dissolution_cancelled";
+    OrganizationDissolved "organization.dissolved";
+    RoleCreated "role.created";
+    RoleUpdated "role.updated";
+    RoleDeleted "role.deleted";
+    InviteCreated "invite.created";
+    InviteResent "invite.resent";
+    InviteRevoked "invite.revoked";
+    InviteAccepted "invite.accepted";
+    InviteDeclined "invite.declined";
+    InviteExpired "invite.expired";
+    InviteVoided "invite.voided";
+    InviteUndeliverable "invite.undeliverable";
+    MemberUpdated "member.updated";
+    MemberRemoved "member.removed";
+    MemberLeft "member.left";
+    MemberAddressChanged "member.address_changed";
+}
+
+impl std::str::FromStr for Verb {
+    type Err = Refusal;
+
+    fn from_str(text: &str) -> Result<Self, Refusal> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|verb| verb.as_str() == text)
+            .ok_or_else(|| Refusal::new(Code::QueryInvalid, "there is no such verb"))
+    }
+}
+
+/// Who acted: a member, or the product itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Actor {
+    /// A person, with the role they acted in.
+    Account {
+        /// The account.
+        id: AccountId,
+        /// The role at that time; none where the act needs no membership.
+        role: Option<Role>,
+    },
+    /// A scheduled or event-driven function.
+    System {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl Actor {
+    /// The actor as one text, as it is filtered by.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::Account { id, .. } => id.to_string(),
+            Self::System { name } => format!("system:{name}"),
+        }
+    }
+}
+
+/// From where: what the gateway says of the request.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Origin {
+    /// The request's id, as in the answer and the logs.
+    pub request_id: String,
+    /// The client's address as seen by the gateway, never a forwarded header.
+    pub ip: Option<String>,
+    /// The client's own name, at most 200 characters.
+    pub user_agent: Option<String>,
+}
+
+/// A field before and after. Only allow-listed fields without personal data are ever given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// The old value.
+    pub before: Option<String>,
+    /// The new value.
+    pub after: Option<String>,
+}
+
+/// One line of an organization's audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEvent {
+    /// Its id.
+    pub id: EventId,
+    /// Whose log.
+    pub organization: OrganizationId,
+    /// When.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub at: Timestamp,
+    /// What.
+    pub verb: Verb,
+    /// By whom.
+    pub actor: Actor,
+    /// To what: the id of an invite, account, role or the organization.
+    pub object: String,
+    /// From where.
+    pub origin: Origin,
+    /// What became different.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub changes: BTreeMap<String, Difference>,
+}
+
+impl AuditEvent {
+    /// The event that `actor` did `verb` to `object`.
+    #[must_use]
+    pub fn new(
+        organization: OrganizationId,
+        verb: Verb,
+        actor: Actor,
+        object: &impl ToString,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id: EventId::mint(now),
+            organization,
+            at: now,
+            verb,
+            actor,
+            object: object.to_string(),
+            origin: origin.clone(),
+            changes: BTreeMap::new(),
+        }
+    }
+
+    /// The same event, with what changed of `field`; nothing if nothing did.
+    #[must_use]
+    pub fn changed(mut self, field: &str, before: Option<String>, after: Option<String>) -> Self {
+        if before != after {
+            self.changes
+                .insert(field.to_owned(), Difference { before, after });
+        }
+        self
+    }
+}

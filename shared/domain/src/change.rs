@@ -1,0 +1,224 @@
+//! What a decision asks the store to commit: all of it, or nothing.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::account::Account;
+use crate::audit::AuditEvent;
+use crate::due::Due;
+use crate::email::EmailAddress;
+use crate::id::{AccountId, InviteId, OrganizationId, RoleId};
+use crate::invite::{Delivery, Invite};
+use crate::limit::Use;
+use crate::membership::Membership;
+use crate::organization::Organization;
+use crate::outbox::Message;
+use crate::plan::{SeatChange, Seats};
+use crate::role::Role;
+
+/// One thing to write. Each write is conditional on what it replaces, so that a decision over stale facts commits nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Write {
+    /// An account seen for the first time.
+    AccountCreate(Account),
+    /// An account in its next revision.
+    AccountReplace(Account),
+    /// The claim of an account on an address that no other account has.
+    EmailClaim(EmailAddress, AccountId),
+    /// The end of that claim.
+    EmailRelease(EmailAddress, AccountId),
+    /// A new organization.
+    OrganizationCreate(Organization),
+    /// An organization in its next revision.
+    OrganizationReplace(Organization),
+    /// The seats of a new root organization.
+    SeatsCreate(Seats),
+    /// The counts of a new organization, with its first member an admin.
+    CountsCreate(OrganizationId),
+    /// A change of an organization's counts.
+    Counts(CountChange),
+    /// A new membership.
+    MembershipCreate(Membership),
+    /// A membership in its next revision.
+    MembershipReplace(Membership),
+    /// The end of a membership in the revision that was read.
+    MembershipDelete(Membership),
+    /// An address tied to an organization by a pending invite: nobody else may invite it there until then.
+    TieInvite(EmailAddress, OrganizationId, InviteId, Timestamp),
+    /// The tie of a pending invite becomes a member's.
+    TieAccept(EmailAddress, OrganizationId, InviteId),
+    /// The tie of a pending invite ends.
+    TieRelease(EmailAddress, OrganizationId, InviteId),
+    /// The tie of a new organization's first member, or of a member's new address.
+    TieMember(EmailAddress, OrganizationId),
+    /// The tie of a member's address ends.
+    TieForget(EmailAddress, OrganizationId),
+    /// A new invite.
+    InviteCreate(Invite),
+    /// An invite in its next revision.
+    InviteReplace(Invite),
+    /// An invite's mail further on its way, if it still is where it was.
+    InviteDelivery {
+        /// The organization.
+        organization: OrganizationId,
+        /// The invite.
+        invite: InviteId,
+        /// The version of the link that the mail carries.
+        version: u32,
+        /// Where the mail was.
+        from: Delivery,
+        /// Where it is.
+        to: Delivery,
+    },
+    /// Work that falls due.
+    DuePut(Due),
+    /// Work that no longer does, or is done.
+    DueDelete(Due),
+}
+
+/// A change of an organization's counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CountChange {
+    /// Whose.
+    pub organization: OrganizationId,
+    /// By how much the number of holders of each role changes.
+    pub roles: BTreeMap<Role, i32>,
+    /// Whether the last admin may go: only when the organization itself ends.
+    pub may_end: bool,
+}
+
+/// Something a decision rested on that it does not write itself.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact {
+    /// The organization is active and its access configuration is still this revision.
+    OrganizationActive(OrganizationId, u64),
+    /// The actor still holds this role there.
+    ActorHolds(AccountId, OrganizationId, Role),
+    /// Somebody still holds one of these roles there: the right to grant what an invite grants.
+    InviterHolds(AccountId, OrganizationId, Vec<Role>),
+    /// Nobody holds this custom role.
+    RoleUnused(OrganizationId, RoleId),
+    /// The organization has this many members.
+    MembersAre(OrganizationId, u64),
+}
+
+/// What a change does to the seats of a root organization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeatEffect {
+    /// The root organization.
+    pub root: OrganizationId,
+    /// What happens to the number of used seats.
+    pub change: SeatChange,
+    /// Whether the change rests on used seats being within the limit.
+    pub within_limit: bool,
+}
+
+/// Everything that one decision commits, in one transaction.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Change {
+    /// What to write.
+    pub writes: Vec<Write>,
+    /// What must still hold.
+    pub facts: Vec<Fact>,
+    /// What happens to seats.
+    pub seats: Option<SeatEffect>,
+    /// What is counted against limits.
+    pub uses: Vec<Use>,
+    /// What the audit log says of it.
+    pub audit: Vec<AuditEvent>,
+    /// What leaves the product because of it.
+    pub messages: Vec<Message>,
+}
+
+impl Change {
+    /// A change that says `event` in the audit log.
+    #[must_use]
+    pub fn audited(event: AuditEvent) -> Self {
+        Self {
+            audit: vec![event],
+            ..Self::default()
+        }
+    }
+
+    /// The change with one more write.
+    #[must_use]
+    pub fn write(mut self, write: Write) -> Self {
+        self.writes.push(write);
+        self
+    }
+
+    /// The change with more writes.
+    #[must_use]
+    pub fn writes(mut self, writes: impl IntoIterator<Item = Write>) -> Self {
+        self.writes.extend(writes);
+        self
+    }
+
+    /// The change, resting on one more fact.
+    #[must_use]
+    pub fn fact(mut self, fact: Fact) -> Self {
+        self.facts.push(fact);
+        self
+    }
+
+    /// The change, counted against one more limit.
+    #[must_use]
+    pub fn counted(mut self, limit_use: Use) -> Self {
+        self.uses.push(limit_use);
+        self
+    }
+
+    /// The change with a message to send.
+    #[must_use]
+    pub fn sending(mut self, message: Message) -> Self {
+        self.messages.push(message);
+        self
+    }
+
+    /// The change with its effect on the seats of `root`.
+    #[must_use]
+    pub fn seats(mut self, root: OrganizationId, change: SeatChange) -> Self {
+        if change != SeatChange::Keep {
+            self.seats = Some(SeatEffect {
+                root,
+                change,
+                within_limit: change == SeatChange::Take,
+            });
+        }
+        self
+    }
+
+    /// The change, resting on the used seats of `root` being within the limit.
+    #[must_use]
+    pub fn within_seats(mut self, root: OrganizationId) -> Self {
+        self.seats
+            .get_or_insert(SeatEffect {
+                root,
+                change: SeatChange::Keep,
+                within_limit: true,
+            })
+            .within_limit = true;
+        self
+    }
+
+    /// This change, taking the seat that `expiry` releases: the number of used seats stays as it is.
+    #[must_use]
+    pub fn taking_over(mut self, expiry: Self) -> Self {
+        if let Some(seats) = &mut self.seats {
+            seats.change = SeatChange::Keep;
+        }
+        self.writes.extend(expiry.writes);
+        self.facts.extend(expiry.facts);
+        self.audit.extend(expiry.audit);
+        self
+    }
+
+    /// Whether it needs a seat that may be none.
+    #[must_use]
+    pub fn takes_seat(&self) -> Option<OrganizationId> {
+        self.seats
+            .filter(|seats| seats.change == SeatChange::Take)
+            .map(|seats| seats.root)
+    }
+}

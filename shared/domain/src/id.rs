@@ -1,0 +1,145 @@
+//! Typed identifiers: a prefix that says the kind, and a UUID.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::{NoContext, Uuid};
+
+use crate::code::{Code, Refusal};
+
+/// Namespace of account ids: UUIDv5 of this product's name in the DNS namespace.
+const ACCOUNTS: Uuid = Uuid::from_u128(0x6f72_6761_6e69_5a61_b469_6f6e_706f_7274);
+
+/// A new random, time-ordered UUIDv7 (RFC 9562 §5.7) for an item made at `now`.
+#[expect(clippy::disallowed_methods, reason = "the one place where ids are made")]
+fn mint(now: Timestamp) -> Uuid {
+    let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
+    let seconds = u64::try_from(now.as_second()).unwrap_or(0);
+    Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanos))
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// What every id of this kind begins with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A new id, never given before, for something made at `now`.
+            #[must_use]
+            pub fn mint(now: Timestamp) -> Self {
+                Self(mint(now))
+            }
+
+            /// The bare UUID, for compact binary forms.
+            #[must_use]
+            pub const fn uuid(self) -> Uuid {
+                self.0
+            }
+
+            /// The id with this UUID.
+            #[must_use]
+            pub const fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, concat!($prefix, "_{}"), self.0.hyphenated())
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = Refusal;
+
+            fn from_str(text: &str) -> Result<Self, Refusal> {
+                parse(text, concat!($prefix, "_"))
+                    .map(Self)
+                    .ok_or_else(|| Refusal::new(Code::IdInvalid, concat!("not an id of the form ", $prefix, "_<uuid>")))
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Refusal;
+
+            fn try_from(text: String) -> Result<Self, Refusal> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.to_string()
+            }
+        }
+    )*};
+}
+
+/// The UUID behind `prefix`, only in its one canonical spelling, so that an id has one key.
+fn parse(text: &str, prefix: &str) -> Option<Uuid> {
+    let bare = text.strip_prefix(prefix)?;
+    let uuid = Uuid::try_parse(bare).ok()?;
+    (uuid.hyphenated().to_string() == bare).then_some(uuid)
+}
+
+ids! {
+    /// An organization.
+    OrganizationId = "org";
+    /// An account: the same person at the same identity provider always has the same one.
+    AccountId = "acc";
+    /// An invite.
+    InviteId = "inv";
+    /// A custom role.
+    RoleId = "rol";
+    /// An audit event.
+    EventId = "evt";
+    /// A message on its way out.
+    MessageId = "msg";
+}
+
+impl AccountId {
+    /// The account of `subject` at the identity provider called `issuer_name`: a UUIDv5 (RFC 9562 §5.5), so that
+    /// it is known from the token alone and survives a move of the provider to another address.
+    #[must_use]
+    pub fn of(issuer_name: &str, subject: &str) -> Self {
+        let issuer = Uuid::new_v5(&ACCOUNTS, issuer_name.as_bytes());
+        Self(Uuid::new_v5(&issuer, subject.as_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_one_spelling() {
+        let id = OrganizationId::mint(Timestamp::UNIX_EPOCH);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert!(id.to_string().to_uppercase().parse::<OrganizationId>().is_err());
+        assert!(id.to_string().replace('-', "").parse::<OrganizationId>().is_err());
+        assert!(id.to_string().parse::<InviteId>().is_err());
+    }
+
+    #[test]
+    fn issuer_and_subject_do_not_run_together() {
+        assert_ne!(AccountId::of("ab", "c"), AccountId::of("a", "bc"));
+        assert_eq!(AccountId::of("ab", "c"), AccountId::of("ab", "c"));
+    }
+
+    #[test]
+    fn later_ids_sort_later() {
+        let early = InviteId::mint(Timestamp::from_millisecond(1_000).unwrap_or_default());
+        let late = InviteId::mint(Timestamp::from_millisecond(2_000).unwrap_or_default());
+        assert!(early.to_string() < late.to_string());
+    }
+}

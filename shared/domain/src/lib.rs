@@ -1,0 +1,22 @@
+//! The rules and types of the organization portal: no input or output, no clock, no network.
+//!
+//! Decisions are functions over what was read: they return the change to commit or a [`Refusal`](code::Refusal).
+
+pub mod access;
+pub mod account;
+pub mod audit;
+pub mod change;
+pub mod code;
+pub mod due;
+pub mod email;
+pub mod id;
+pub mod invite;
+pub mod limit;
+pub mod locale;
+pub mod membership;
+pub mod organization;
+pub mod outbox;
+pub mod permission;
+pub mod plan;
+pub mod role;
+pub mod text;

@@ -1,0 +1,93 @@
+//! How often costly things may be done. Counted in fixed windows in the table, in the transaction of the thing itself.
+
+use jiff::Timestamp;
+
+/// At most `most` in each window of `seconds`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// What is counted; part of the key.
+    pub name: &'static str,
+    /// The most in one window.
+    pub most: u32,
+    /// The window's length in seconds.
+    pub seconds: i64,
+}
+
+/// Mails to one mailbox (plus-addresses count together), whoever sends them.
+pub const MAIL_PER_RECIPIENT: Limit = Limit {
+    name: "mail-recipient",
+    most: 10,
+    seconds: 86_400,
+};
+/// Invites and resends by one account.
+pub const INVITES_PER_INVITER: Limit = Limit {
+    name: "invite-inviter",
+    most: 200,
+    seconds: 3_600,
+};
+/// Invites and resends of one organization.
+pub const INVITES_PER_ORGANIZATION: Limit = Limit {
+    name: "invite-organization",
+    most: 500,
+    seconds: 3_600,
+};
+/// Organizations made by one account: a new one must not reset the other limits.
+pub const ORGANIZATIONS_PER_ACCOUNT: Limit = Limit {
+    name: "organization-account",
+    most: 20,
+    seconds: 86_400,
+};
+/// Links that open nothing, tried from one network (IPv4 /24, IPv6 /48).
+pub const FAILED_LINKS_PER_NETWORK: Limit = Limit {
+    name: "link-network",
+    most: 100,
+    seconds: 600,
+};
+
+/// All limits, for the documentation.
+pub const ALL: &[Limit] = &[
+    MAIL_PER_RECIPIENT,
+    INVITES_PER_INVITER,
+    INVITES_PER_ORGANIZATION,
+    ORGANIZATIONS_PER_ACCOUNT,
+    FAILED_LINKS_PER_NETWORK,
+];
+
+/// One use of a limit by a subject at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Use {
+    /// The limit.
+    pub limit: Limit,
+    /// Who or what is counted; the store keeps only its hash.
+    pub subject: String,
+    /// When the window began.
+    pub window: Timestamp,
+}
+
+impl Limit {
+    /// A use by `subject` at `now`.
+    #[must_use]
+    pub fn used_by(self, subject: impl Into<String>, now: Timestamp) -> Use {
+        let start = now.as_second() - now.as_second().rem_euclid(self.seconds);
+        Use {
+            limit: self,
+            subject: subject.into(),
+            window: Timestamp::from_second(start).unwrap_or(now),
+        }
+    }
+}
+
+impl Use {
+    /// Seconds from `now` until the window ends.
+    #[must_use]
+    pub fn retry_after(&self, now: Timestamp) -> u32 {
+        let left = self.window.as_second() + self.limit.seconds - now.as_second();
+        u32::try_from(left.max(1)).unwrap_or(1)
+    }
+
+    /// When the counter can be thrown away.
+    #[must_use]
+    pub fn ends_at(&self) -> Timestamp {
+        Timestamp::from_second(self.window.as_second() + self.limit.seconds).unwrap_or(self.window)
+    }
+}

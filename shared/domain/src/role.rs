@@ -1,0 +1,107 @@
+//! Roles: three built-in ones and the organization's own.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::code::{Code, Refusal};
+use crate::id::RoleId;
+use crate::permission::{Permission, Permissions};
+use crate::text::RoleName;
+
+/// The most custom roles an organization can have: they are embedded in its item.
+pub const MOST_ROLES: usize = 50;
+
+/// The role of a member or invite: `admin`, `provider`, `viewer` or a custom role's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Role {
+    /// Organization Admin: every permission.
+    Admin,
+    /// Holds sessions; sees their own only.
+    Provider,
+    /// Sees session metadata and the audit log.
+    Viewer,
+    /// A role of the organization's own making.
+    Custom(RoleId),
+}
+
+impl Role {
+    /// The built-in roles.
+    pub const BUILT_IN: [Self; 3] = [Self::Admin, Self::Provider, Self::Viewer];
+
+    /// What a built-in role holds; nothing for a custom one, whose permissions the organization keeps.
+    #[must_use]
+    pub fn built_in_permissions(self) -> Permissions {
+        match self {
+            Self::Admin => Permission::ALL.iter().copied().collect(),
+            Self::Provider => [Permission::SessionsCreate].into(),
+            Self::Viewer => [Permission::SessionsRead, Permission::AuditRead].into(),
+            Self::Custom(_) => Permissions::new(),
+        }
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Admin => f.write_str("admin"),
+            Self::Provider => f.write_str("provider"),
+            Self::Viewer => f.write_str("viewer"),
+            Self::Custom(id) => id.fmt(f),
+        }
+    }
+}
+
+impl std::str::FromStr for Role {
+    type Err = Refusal;
+
+    fn from_str(text: &str) -> Result<Self, Refusal> {
+        match text {
+            "admin" => Ok(Self::Admin),
+            "provider" => Ok(Self::Provider),
+            "viewer" => Ok(Self::Viewer),
+            other => other
+                .parse()
+                .map(Self::Custom)
+                .map_err(|_| Code::RoleUnknown.into()),
+        }
+    }
+}
+
+impl TryFrom<String> for Role {
+    type Error = Refusal;
+
+    fn try_from(text: String) -> Result<Self, Refusal> {
+        text.parse()
+    }
+}
+
+impl From<Role> for String {
+    fn from(role: Role) -> Self {
+        role.to_string()
+    }
+}
+
+/// A role made of permissions, kept inside its organization.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomRole {
+    /// Its id.
+    pub id: RoleId,
+    /// Its name.
+    pub name: RoleName,
+    /// What it holds.
+    pub permissions: Permissions,
+    /// Rises with every change.
+    pub rev: u64,
+    /// When it was made.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub created_at: Timestamp,
+}
+
+impl CustomRole {
+    /// Whether whoever holds it takes a provider seat.
+    #[must_use]
+    pub fn takes_seat(&self) -> bool {
+        self.permissions.contains(&Permission::SessionsCreate)
+    }
+}

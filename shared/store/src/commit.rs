@@ -1,0 +1,227 @@
+//! Turns a change into one transaction: each kind of write and fact once.
+
+use jiff::Timestamp;
+use portal_domain::change::{Change, CountChange, Fact, SeatEffect, Write};
+use portal_domain::code::Code;
+use portal_domain::id::OrganizationId;
+use portal_domain::plan::SeatChange;
+use portal_domain::role::Role;
+
+use crate::client::Store;
+use crate::entity::idempotency::Record;
+use crate::entity::{account, count, due, invite, membership, organization, seats, tie};
+use crate::error::StoreError;
+use crate::expression::Expression;
+use crate::transaction::{Failing, Transaction};
+
+/// How many expired seat holds are tried before the plan's seats count as used up.
+const MOST_TAKEOVERS: usize = 10;
+
+impl Store {
+    /// Commits everything in `change`, with its audit events, messages and the record of the answer, or nothing.
+    ///
+    /// Where no seat is left, a seat that an expired invite still holds is taken over.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] when what was read has changed, [`StoreError::Refused`] when a rule forbids it,
+    /// [`StoreError::Answered`] when another request with the same idempotency key was first, [`StoreError::Busy`].
+    pub async fn commit(
+        &self,
+        change: &Change,
+        answer: Option<&Record>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let first = self.commit_once(change, answer, now).await;
+        match (first, change.takes_seat()) {
+            (Err(StoreError::Refused(refusal)), Some(root)) if refusal.code == Code::SeatLimitReached => self
+                .commit_taking_over(change, answer, root, now)
+                .await?
+                .ok_or(StoreError::Refused(refusal)),
+            (committed, _) => committed,
+        }
+    }
+
+    async fn commit_taking_over(
+        &self,
+        change: &Change,
+        answer: Option<&Record>,
+        root: OrganizationId,
+        now: Timestamp,
+    ) -> Result<Option<()>, StoreError> {
+        let mut holds = self.expired_holds(root, now, MOST_TAKEOVERS).await?;
+        // Requests that come at the same time begin at different holds.
+        if !holds.is_empty() {
+            let first = rand::random_range(0..holds.len());
+            holds.rotate_left(first);
+        }
+        for expiry in holds.iter().filter_map(|hold| hold.expired("invites", now)) {
+            match self
+                .commit_once(&change.clone().taking_over(expiry), answer, now)
+                .await
+            {
+                // The index was behind, or somebody else took this hold: the next one.
+                Err(StoreError::Stale) => {}
+                other => return other.map(Some),
+            }
+        }
+        if holds.is_empty() {
+            Ok(None)
+        } else {
+            Err(StoreError::Stale)
+        }
+    }
+
+    async fn commit_once(
+        &self,
+        change: &Change,
+        answer: Option<&Record>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut transaction = Transaction::default();
+        for write in &change.writes {
+            transaction = stage(transaction, write)?;
+        }
+        for fact in &change.facts {
+            transaction = check(transaction, fact);
+        }
+        if let Some(effect) = &change.seats {
+            transaction = seat(transaction, effect);
+        }
+        for limit_use in &change.uses {
+            transaction = crate::entity::limit::count(transaction, limit_use, now);
+        }
+        for event in &change.audit {
+            transaction = transaction.create(event, Failing::Stale)?;
+        }
+        for message in &change.messages {
+            transaction = transaction.create(message, Failing::Stale)?;
+        }
+        if let Some(record) = answer {
+            transaction = transaction.put(record, Record::is_first(now), Failing::Answered)?;
+        }
+        self.commit_transaction(&transaction).await
+    }
+}
+
+fn stage(transaction: Transaction, write: &Write) -> Result<Transaction, StoreError> {
+    let exists = || Expression::new("attribute_exists(#pk)");
+    Ok(match write {
+        Write::AccountCreate(account) => transaction.create(account, Failing::Stale)?,
+        Write::AccountReplace(account) => transaction.replace(account, account.rev)?,
+        Write::EmailClaim(email, by) => account::claim(transaction, email, *by)?,
+        Write::EmailRelease(email, by) => account::release(transaction, email, *by),
+        Write::OrganizationCreate(organization) => {
+            // Nobody else's: the item must not exist.
+            crate::request::open_organization(organization.id);
+            transaction.create(organization, Failing::Stale)?
+        }
+        Write::OrganizationReplace(organization) => transaction.replace(organization, organization.rev)?,
+        Write::SeatsCreate(seats) => transaction.create(seats, Failing::Stale)?,
+        Write::CountsCreate(organization) => {
+            transaction.create(&count::Counts::first(*organization), Failing::Stale)?
+        }
+        Write::Counts(change) => counts(transaction, change),
+        Write::MembershipCreate(membership) => {
+            transaction.create(membership, Failing::Rule(Code::AlreadyMember))?
+        }
+        Write::MembershipReplace(membership) => transaction.replace(membership, membership.rev)?,
+        Write::MembershipDelete(membership) => transaction.delete(
+            membership::key(membership.account, membership.organization),
+            Expression::new("#rev = :rev").with("rev", membership.rev),
+            Failing::Stale,
+        ),
+        Write::TieInvite(email, organization, invite, until) => {
+            tie::invite(transaction, email, *organization, *invite, *until)?
+        }
+        Write::TieAccept(email, organization, invite) => {
+            tie::accept(transaction, email, *organization, *invite)?
+        }
+        Write::TieRelease(email, organization, invite) => {
+            tie::release(transaction, email, *organization, *invite)
+        }
+        Write::TieMember(email, organization) => tie::member(transaction, email, *organization)?,
+        Write::TieForget(email, organization) => {
+            transaction.delete(tie::key(email, *organization), exists(), Failing::Stale)
+        }
+        Write::InviteCreate(invite) => transaction.create(invite, Failing::Stale)?,
+        Write::InviteReplace(invite) => transaction.replace(invite, invite.rev)?,
+        Write::InviteDelivery {
+            organization,
+            invite,
+            version,
+            from,
+            to,
+        } => invite::deliver(transaction, (*organization, *invite), *version, from, to)?,
+        Write::DuePut(due) => transaction.put(due, Expression::default(), Failing::Stale)?,
+        Write::DueDelete(due) => transaction.delete(due::key(due), Expression::default(), Failing::Stale),
+    })
+}
+
+fn counts(transaction: Transaction, change: &CountChange) -> Transaction {
+    let loses_admin = change.roles.get(&Role::Admin).is_some_and(|by| *by < 0) && !change.may_end;
+    // Never zero admins: the same transaction that takes one away needs another to be there.
+    let (condition, failing) = if loses_admin {
+        (
+            Expression::new("#role_admin > :one").with("one", 1_u64),
+            Failing::Rule(Code::LastAdmin),
+        )
+    } else {
+        (Expression::new("attribute_exists(#pk)"), Failing::Stale)
+    };
+    transaction.update(
+        count::key(change.organization),
+        count::update(&change.roles),
+        condition,
+        failing,
+    )
+}
+
+fn check(transaction: Transaction, fact: &Fact) -> Transaction {
+    match fact {
+        Fact::OrganizationActive(id, access_rev) => transaction.check(
+            organization::key(*id),
+            Expression::new("#status = :active AND #access_rev = :access_rev")
+                .with("active", "active")
+                .with("access_rev", *access_rev),
+            Failing::Stale,
+        ),
+        Fact::ActorHolds(account, organization, role) => transaction.check(
+            membership::key(*account, *organization),
+            Expression::new("#role = :role").with("role", role.to_string()),
+            Failing::Stale,
+        ),
+        Fact::InviterHolds(account, organization, roles) => transaction.check(
+            membership::key(*account, *organization),
+            membership::holds_one_of(roles),
+            Failing::Rule(Code::InviterWithoutRight),
+        ),
+        Fact::RoleUnused(organization, role) => transaction.check(
+            count::key(*organization),
+            count::unused(Role::Custom(*role)),
+            Failing::Rule(Code::RoleInUse),
+        ),
+        Fact::MembersAre(organization, members) => transaction.check(
+            count::key(*organization),
+            Expression::new("#members = :members").with("members", *members),
+            Failing::Stale,
+        ),
+    }
+}
+
+fn seat(transaction: Transaction, effect: &SeatEffect) -> Transaction {
+    let key = seats::key(effect.root);
+    let full = Failing::Rule(Code::SeatLimitReached);
+    match effect.change {
+        SeatChange::Take => transaction.update(key, seats::by(1), Expression::new("#used < #limit"), full),
+        SeatChange::Release => transaction.update(
+            key,
+            seats::by(-1),
+            Expression::new("#used > :none").with("none", 0_u64),
+            Failing::Stale,
+        ),
+        SeatChange::Keep if effect.within_limit => {
+            transaction.check(key, Expression::new("#used <= #limit"), full)
+        }
+        SeatChange::Keep => transaction,
+    }
+}

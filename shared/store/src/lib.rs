@@ -1,0 +1,15 @@
+//! The table: keys, items, access patterns and transactions. Nothing else knows that it is DynamoDB.
+
+mod client;
+mod commit;
+pub mod entity;
+mod error;
+mod expression;
+mod page;
+pub mod request;
+pub mod table;
+mod transaction;
+
+pub use client::{Store, pause};
+pub use error::StoreError;
+pub use page::{Page, Position};

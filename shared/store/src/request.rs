@@ -1,0 +1,271 @@
+//! What one request may touch, and what it cost: checked and counted below the SDK, where nothing gets past.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_sdk_dynamodb::config::interceptors::{
+    BeforeSerializationInterceptorContextRef, FinalizerInterceptorContextRef,
+};
+use aws_sdk_dynamodb::operation::batch_get_item::{BatchGetItemInput, BatchGetItemOutput};
+use aws_sdk_dynamodb::operation::delete_item::{DeleteItemInput, DeleteItemOutput};
+use aws_sdk_dynamodb::operation::get_item::{GetItemInput, GetItemOutput};
+use aws_sdk_dynamodb::operation::put_item::{PutItemInput, PutItemOutput};
+use aws_sdk_dynamodb::operation::query::{QueryInput, QueryOutput};
+use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsInput, TransactWriteItemsOutput};
+use aws_sdk_dynamodb::operation::update_item::{UpdateItemInput, UpdateItemOutput};
+use aws_sdk_dynamodb::types::{AttributeValue, ConsumedCapacity, KeysAndAttributes};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::Input;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+use portal_domain::id::{AccountId, OrganizationId};
+
+use crate::table::{Index, PK, SK};
+
+tokio::task_local! {
+    static CURRENT: Arc<Request>;
+}
+
+/// One request's scope and cost.
+#[derive(Debug, Default)]
+pub struct Request(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    organizations: BTreeSet<String>,
+    account: Option<String>,
+    tally: Tally,
+    in_flight: u32,
+    answered: bool,
+}
+
+/// What a request cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Tally {
+    /// Sequential round trips: operations under way at the same time count once.
+    pub round_trips: u32,
+    /// Consumed read units.
+    pub read_units: f64,
+    /// Consumed write units, indexes included.
+    pub write_units: f64,
+}
+
+impl Request {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What it cost so far.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.inner().tally
+    }
+
+    fn begin(&self) {
+        let mut inner = self.inner();
+        // An operation that begins after another has answered may depend on it: a new round trip.
+        if inner.in_flight == 0 || inner.answered {
+            inner.tally.round_trips += 1;
+            inner.answered = false;
+        }
+        inner.in_flight += 1;
+    }
+
+    fn end(&self, read: f64, written: f64) {
+        let mut inner = self.inner();
+        inner.in_flight = inner.in_flight.saturating_sub(1);
+        inner.answered = true;
+        inner.tally.read_units += read;
+        inner.tally.write_units += written;
+    }
+
+    /// Whether the caller may touch the partition `pk`, or in it the item `sk`.
+    fn allows(&self, pk: &str, sk: Option<&str>) -> bool {
+        let inner = self.inner();
+        let ours = |id: &str| inner.organizations.contains(id);
+        let mut parts = pk.split('#');
+        match (parts.next(), parts.next()) {
+            (Some("ORG" | "AUDIT"), Some(id)) => ours(id),
+            (Some("ACCOUNT" | "IDEMPOTENCY"), Some(id)) => {
+                let membership = sk.and_then(|sk| sk.strip_prefix("MEMBER#"));
+                inner.account.as_deref() == Some(id) || membership.is_some_and(ours)
+            }
+            (Some("EMAIL"), _) => sk.and_then(|sk| sk.strip_prefix("ORG#")).is_none_or(ours),
+            _ => true,
+        }
+    }
+}
+
+/// Runs `work` as one request. Its scope is empty until it is opened.
+pub async fn scoped<F: Future>(request: Arc<Request>, work: F) -> F::Output {
+    CURRENT.scope(request, work).await
+}
+
+/// Lets the present request touch the caller's own account.
+pub fn open_account(account: AccountId) {
+    let _ = CURRENT.try_with(|request| request.inner().account = Some(account.to_string()));
+}
+
+/// Lets the present request touch an organization: the one its path names, or one that its right extends to.
+pub fn open_organization(organization: OrganizationId) {
+    let _ = CURRENT.try_with(|request| request.inner().organizations.insert(organization.to_string()));
+}
+
+/// The interceptor that checks and counts. Outside a request (jobs, consumers) it lets all pass.
+#[derive(Debug, Default)]
+pub(crate) struct Gate;
+
+/// That an operation was counted as begun.
+#[derive(Debug)]
+struct Begun;
+
+impl Storable for Begun {
+    type Storer = StoreReplace<Self>;
+}
+
+/// The marker of an operation that the gate did not let through.
+pub(crate) const OUT_OF_SCOPE: &str = "a key outside the request's scope";
+
+#[dyn_dispatch_hint]
+impl Intercept for Gate {
+    fn name(&self) -> &'static str {
+        "PortalGate"
+    }
+
+    fn read_before_execution(
+        &self,
+        context: &BeforeSerializationInterceptorContextRef<'_>,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        CURRENT
+            .try_with(|request| {
+                let keys = keys_of(context.input());
+                if let Some((pk, _)) = keys.iter().find(|(pk, sk)| !request.allows(pk, sk.as_deref())) {
+                    tracing::error!(partition = pk.split('#').next(), "{OUT_OF_SCOPE}");
+                    return Err(OUT_OF_SCOPE.into());
+                }
+                request.begin();
+                cfg.interceptor_state().store_put(Begun);
+                Ok(())
+            })
+            .unwrap_or(Ok(()))
+    }
+
+    fn read_after_execution(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if cfg.load::<Begun>().is_some() {
+            let (read, written) = match context.output_or_error() {
+                Some(Ok(output)) => {
+                    let any = Output(output);
+                    any.consumed()
+                }
+                _ => (0.0, 0.0),
+            };
+            let _ = CURRENT.try_with(|request| request.end(read, written));
+        }
+        Ok(())
+    }
+}
+
+struct Output<'a>(&'a aws_smithy_runtime_api::client::interceptors::context::Output);
+
+impl Output<'_> {
+    /// Read and write units.
+    fn consumed(&self) -> (f64, f64) {
+        let one = |capacity: Option<&ConsumedCapacity>| {
+            capacity.and_then(ConsumedCapacity::capacity_units).unwrap_or(0.0)
+        };
+        let all = |capacity: &[ConsumedCapacity]| capacity.iter().map(|c| one(Some(c))).sum();
+        let output = self.0;
+        if let Some(o) = output.downcast_ref::<GetItemOutput>() {
+            (one(o.consumed_capacity()), 0.0)
+        } else if let Some(o) = output.downcast_ref::<QueryOutput>() {
+            (one(o.consumed_capacity()), 0.0)
+        } else if let Some(o) = output.downcast_ref::<BatchGetItemOutput>() {
+            (all(o.consumed_capacity()), 0.0)
+        } else if let Some(o) = output.downcast_ref::<TransactWriteItemsOutput>() {
+            (0.0, all(o.consumed_capacity()))
+        } else if let Some(o) = output.downcast_ref::<UpdateItemOutput>() {
+            (0.0, one(o.consumed_capacity()))
+        } else if let Some(o) = output.downcast_ref::<PutItemOutput>() {
+            (0.0, one(o.consumed_capacity()))
+        } else if let Some(o) = output.downcast_ref::<DeleteItemOutput>() {
+            (0.0, one(o.consumed_capacity()))
+        } else {
+            (0.0, 0.0)
+        }
+    }
+}
+
+type Item = std::collections::HashMap<String, AttributeValue>;
+
+/// Every partition, with its sort key where one item is meant, that an operation touches. An operation
+/// that is not known here touches a partition that nobody may.
+fn keys_of(input: &Input) -> Vec<(String, Option<String>)> {
+    if let Some(i) = input.downcast_ref::<GetItemInput>() {
+        item_keys([i.key()])
+    } else if let Some(i) = input.downcast_ref::<BatchGetItemInput>() {
+        item_keys(
+            i.request_items()
+                .into_iter()
+                .flat_map(|tables| tables.values())
+                .flat_map(KeysAndAttributes::keys)
+                .map(Some),
+        )
+    } else if let Some(i) = input.downcast_ref::<PutItemInput>() {
+        item_keys([i.item()])
+    } else if let Some(i) = input.downcast_ref::<UpdateItemInput>() {
+        item_keys([i.key()])
+    } else if let Some(i) = input.downcast_ref::<DeleteItemInput>() {
+        item_keys([i.key()])
+    } else if let Some(i) = input.downcast_ref::<QueryInput>() {
+        let value = |name: &str| {
+            i.expression_attribute_values()
+                .and_then(|values| values.get(name))
+        };
+        vec![(text(value(":pk")), value(":sk").map(|sk| text(Some(sk))))]
+    } else if let Some(i) = input.downcast_ref::<TransactWriteItemsInput>() {
+        let of = |t: &aws_sdk_dynamodb::types::TransactWriteItem| {
+            item_keys([t
+                .put()
+                .map(aws_sdk_dynamodb::types::Put::item)
+                .or_else(|| t.update().map(aws_sdk_dynamodb::types::Update::key))
+                .or_else(|| t.delete().map(aws_sdk_dynamodb::types::Delete::key))
+                .or_else(|| {
+                    t.condition_check()
+                        .map(aws_sdk_dynamodb::types::ConditionCheck::key)
+                })])
+        };
+        i.transact_items().iter().flat_map(of).collect()
+    } else {
+        vec![("ORG#unknown-operation".to_owned(), None)]
+    }
+}
+
+fn item_keys<'a>(items: impl IntoIterator<Item = Option<&'a Item>>) -> Vec<(String, Option<String>)> {
+    items
+        .into_iter()
+        .flatten()
+        .flat_map(|item| {
+            let indexed = Index::ALL
+                .into_iter()
+                .filter_map(|index| item.get(index.pk()))
+                .map(|pk| (text(Some(pk)), None));
+            std::iter::once((text(item.get(PK)), Some(text(item.get(SK)))))
+                .chain(indexed)
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn text(value: Option<&AttributeValue>) -> String {
+    value
+        .and_then(|value| value.as_s().ok())
+        .cloned()
+        .unwrap_or_default()
+}

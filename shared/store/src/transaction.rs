@@ -1,0 +1,315 @@
+//! Builds one conditional transaction out of many wishes; wishes about one key become one operation.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    CancellationReason, ConditionCheck, Delete, Put, ReturnConsumedCapacity,
+    ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+use portal_domain::code::{Code, Refusal};
+
+use crate::client::{Item, Store, item_key, next_rest, patiently, rest};
+use crate::entity::Entity;
+use crate::entity::idempotency::Record;
+use crate::error::StoreError;
+use crate::expression::{Expression, placeholders};
+use crate::table::Key;
+
+/// The most operations in one transaction of DynamoDB.
+pub(crate) const MOST_OPERATIONS: usize = 100;
+
+/// What it means that a condition did not hold. The order is the order of precedence.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Failing {
+    /// The request was answered before; the item that was found is the answer.
+    Answered,
+    /// The decision rested on something that has changed.
+    Stale,
+    /// A limit is used up for so many seconds.
+    Limit(u32),
+    /// The address is a member's or invited: the item that was found tells.
+    Tied,
+    /// A rule is broken.
+    Rule(Code),
+}
+
+#[derive(Debug)]
+enum Action {
+    Put(Item),
+    Update(Expression),
+    Delete,
+    Check,
+}
+
+#[derive(Debug)]
+struct Operation {
+    key: Key,
+    action: Action,
+    condition: Expression,
+    failing: Failing,
+}
+
+/// A transaction in the making.
+#[derive(Debug, Default)]
+pub(crate) struct Transaction {
+    operations: Vec<Operation>,
+}
+
+impl Transaction {
+    /// Puts an entity.
+    pub(crate) fn put<E: Entity>(
+        self,
+        entity: &E,
+        condition: Expression,
+        failing: Failing,
+    ) -> Result<Self, StoreError> {
+        let item = crate::entity::to_item(entity)?;
+        Ok(self.add(Operation {
+            key: entity.key(),
+            action: Action::Put(item),
+            condition,
+            failing,
+        }))
+    }
+
+    /// Puts an entity that does not exist yet.
+    pub(crate) fn create<E: Entity>(self, entity: &E, failing: Failing) -> Result<Self, StoreError> {
+        self.put(entity, Expression::new("attribute_not_exists(#pk)"), failing)
+    }
+
+    /// Puts the next revision of an entity.
+    pub(crate) fn replace<E: Entity>(self, entity: &E, rev: u64) -> Result<Self, StoreError> {
+        self.put(
+            entity,
+            Expression::new("#rev = :rev").with("rev", rev - 1),
+            Failing::Stale,
+        )
+    }
+
+    /// Updates an item.
+    pub(crate) fn update(
+        self,
+        key: Key,
+        update: Expression,
+        condition: Expression,
+        failing: Failing,
+    ) -> Self {
+        self.add(Operation {
+            key,
+            action: Action::Update(update),
+            condition,
+            failing,
+        })
+    }
+
+    /// Deletes an item.
+    pub(crate) fn delete(self, key: Key, condition: Expression, failing: Failing) -> Self {
+        self.add(Operation {
+            key,
+            action: Action::Delete,
+            condition,
+            failing,
+        })
+    }
+
+    /// Checks an item.
+    pub(crate) fn check(self, key: Key, condition: Expression, failing: Failing) -> Self {
+        self.add(Operation {
+            key,
+            action: Action::Check,
+            condition,
+            failing,
+        })
+    }
+
+    /// Adds an operation, or makes one of it and an earlier one on the same key: what writes wins over what checks,
+    /// what puts over what deletes, and all conditions hold.
+    fn add(mut self, new: Operation) -> Self {
+        let Some(old) = self.operations.iter_mut().find(|old| old.key == new.key) else {
+            self.operations.push(new);
+            return self;
+        };
+        let keeps_old_action = matches!(new.action, Action::Check)
+            || matches!((&old.action, &new.action), (Action::Put(_), Action::Delete));
+        if matches!(
+            (&old.action, &new.action),
+            (Action::Delete, Action::Put(_)) | (Action::Put(_), Action::Delete)
+        ) {
+            // Deleting what is put again anyway adds no condition of its own.
+            if !keeps_old_action {
+                *old = new;
+            }
+            return self;
+        }
+        let condition = std::mem::take(&mut old.condition);
+        old.condition = if new.condition.is_empty() {
+            condition
+        } else {
+            condition.and(new.condition)
+        };
+        old.failing = if old.failing == new.failing {
+            new.failing
+        } else {
+            Failing::Stale
+        };
+        if !keeps_old_action {
+            old.action = new.action;
+        }
+        self
+    }
+
+    fn items(&self, table: &str) -> Result<Vec<TransactWriteItem>, StoreError> {
+        self.operations
+            .iter()
+            .map(|operation| operation.item(table))
+            .collect()
+    }
+}
+
+impl Operation {
+    fn item(&self, table: &str) -> Result<TransactWriteItem, StoreError> {
+        let broken = |error: aws_sdk_dynamodb::error::BuildError| StoreError::Broken(error.to_string());
+        let empty = Expression::default();
+        let update = if let Action::Update(update) = &self.action {
+            update
+        } else {
+            &empty
+        };
+        let (names, values) = placeholders(&[update, &self.condition]);
+        let condition = (!self.condition.is_empty()).then(|| self.condition.text().to_owned());
+        let found = ReturnValuesOnConditionCheckFailure::AllOld;
+        let item = TransactWriteItem::builder();
+        Ok(match &self.action {
+            Action::Put(put) => item.put(
+                Put::builder()
+                    .table_name(table)
+                    .set_item(Some(put.clone()))
+                    .set_condition_expression(condition)
+                    .set_expression_attribute_names(names)
+                    .set_expression_attribute_values(values)
+                    .return_values_on_condition_check_failure(found)
+                    .build()
+                    .map_err(broken)?,
+            ),
+            Action::Update(update) => item.update(
+                Update::builder()
+                    .table_name(table)
+                    .set_key(Some(item_key(&self.key)))
+                    .update_expression(update.text())
+                    .set_condition_expression(condition)
+                    .set_expression_attribute_names(names)
+                    .set_expression_attribute_values(values)
+                    .return_values_on_condition_check_failure(found)
+                    .build()
+                    .map_err(broken)?,
+            ),
+            Action::Delete => item.delete(
+                Delete::builder()
+                    .table_name(table)
+                    .set_key(Some(item_key(&self.key)))
+                    .set_condition_expression(condition)
+                    .set_expression_attribute_names(names)
+                    .set_expression_attribute_values(values)
+                    .return_values_on_condition_check_failure(found)
+                    .build()
+                    .map_err(broken)?,
+            ),
+            Action::Check => item.condition_check(
+                ConditionCheck::builder()
+                    .table_name(table)
+                    .set_key(Some(item_key(&self.key)))
+                    .set_condition_expression(condition)
+                    .set_expression_attribute_names(names)
+                    .set_expression_attribute_values(values)
+                    .return_values_on_condition_check_failure(found)
+                    .build()
+                    .map_err(broken)?,
+            ),
+        }
+        .build())
+    }
+}
+
+impl Store {
+    /// Commits all of `transaction`, or nothing and says why.
+    ///
+    /// A lost answer is asked for again with the same token, so nothing is applied twice; a conflict with another
+    /// transaction is tried again as long as a caller can be kept waiting.
+    pub(crate) async fn commit_transaction(&self, transaction: &Transaction) -> Result<(), StoreError> {
+        if transaction.operations.len() > MOST_OPERATIONS {
+            return Err(StoreError::Broken(
+                "a transaction of more than 100 operations".to_owned(),
+            ));
+        }
+        let items = transaction.items(&self.table)?;
+        let token = format!("{:032x}", rand::random::<u128>());
+        let begun = tokio::time::Instant::now();
+        let mut waited: Option<Duration> = None;
+        loop {
+            let sent = patiently(|| {
+                self.client
+                    .transact_write_items()
+                    .set_transact_items(Some(items.clone()))
+                    .client_request_token(&token)
+                    .return_consumed_capacity(ReturnConsumedCapacity::Indexes)
+                    .send()
+            })
+            .await;
+            let Err(failed) = sent else { return Ok(()) };
+            let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
+                failed.error.as_service_error()
+            else {
+                return Err(failed.into());
+            };
+            if let Some(error) = transaction.failure(cancelled.cancellation_reasons())? {
+                return Err(error);
+            }
+            // Every reason is contention.
+            let Some(longest) = next_rest(begun, waited) else {
+                return Err(StoreError::Busy);
+            };
+            rest(longest).await;
+            waited = Some(longest);
+        }
+    }
+}
+
+impl Transaction {
+    /// What the reasons of a cancelled transaction come to; `None` if all are contention that passes.
+    fn failure(&self, reasons: &[CancellationReason]) -> Result<Option<StoreError>, StoreError> {
+        let mut worst: Option<(&Failing, Option<&Item>)> = None;
+        for (operation, reason) in self.operations.iter().zip(reasons) {
+            match reason.code().unwrap_or("None") {
+                "None" | "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded" => {}
+                "ConditionalCheckFailed" => {
+                    if worst.is_none_or(|(failing, _)| operation.failing < *failing) {
+                        worst = Some((&operation.failing, reason.item().filter(|item| !item.is_empty())));
+                    }
+                }
+                other => {
+                    return Err(StoreError::Broken(format!(
+                        "a transaction was cancelled: {other}"
+                    )));
+                }
+            }
+        }
+        let Some((failing, found)) = worst else {
+            return Ok(None);
+        };
+        Ok(Some(match failing {
+            Failing::Answered => match found {
+                Some(item) => {
+                    StoreError::Answered(Box::new(crate::entity::from_item::<Record>(item.clone())?))
+                }
+                None => StoreError::Stale,
+            },
+            Failing::Stale => StoreError::Stale,
+            Failing::Limit(seconds) => {
+                StoreError::Refused(Refusal::from(Code::RateLimited).retry_after(*seconds))
+            }
+            Failing::Tied => StoreError::Refused(crate::entity::tie::refusal(found).into()),
+            Failing::Rule(code) => StoreError::Refused((*code).into()),
+        }))
+    }
+}

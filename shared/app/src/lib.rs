@@ -1,0 +1,19 @@
+//! What a running function is made of: its connections, keys and clock, built once from its configuration.
+
+mod clock;
+pub mod config;
+mod cursor;
+mod identity;
+mod link;
+mod parts;
+mod queue;
+mod work;
+
+pub use clock::Clock;
+pub use config::{Config, ConfigError};
+pub use cursor::Cursors;
+pub use identity::{Identities, SignInError};
+pub use link::Links;
+pub use parts::{App, InviteWeb, Mailing, Part, Relaying, Web};
+pub use queue::{Queue, QueueError};
+pub use work::{Report, work_off};

@@ -1,0 +1,179 @@
+//! What each kind of function has. A part that is not configured means no start: there is no half a function.
+
+use portal_mail::mailer::Mailer;
+use portal_mail::sender::Sender;
+use portal_store::Store;
+
+use crate::clock::Clock;
+use crate::config::{
+    ALLOWED_ORIGINS, Config, ConfigError, MAIL_CONFIGURATION_SET, MAIL_QUEUE_URL, MAIL_SENDER, SERVER_TIMING,
+    TABLE_NAME,
+};
+use crate::cursor::Cursors;
+use crate::identity::Identities;
+use crate::link::Links;
+use crate::queue::Queue;
+
+/// Something that is built from configuration, once per process.
+pub trait Part: Clone + Send + Sync + 'static {
+    /// Builds it.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable that is missing or wrong.
+    fn build(config: &Config) -> Result<Self, ConfigError>;
+
+    /// Opens connections and fetches keys while start-up is cheap. Failures are no matter.
+    fn warm_up(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// What every function has.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// The table.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Part for App {
+    fn build(config: &Config) -> Result<Self, ConfigError> {
+        let dynamodb = aws_sdk_dynamodb::Config::new(&config.aws);
+        Ok(Self {
+            store: Store::new(&dynamodb, config.get(&TABLE_NAME)?),
+            clock: config.clock.clone(),
+        })
+    }
+
+    async fn warm_up(&self) {
+        self.store.warm_up().await;
+    }
+}
+
+/// What functions behind the API have.
+#[derive(Debug, Clone)]
+pub struct Web {
+    /// The table.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// Who callers are.
+    pub identities: Identities,
+    /// The seal of list cursors.
+    pub cursors: Cursors,
+    /// The web origins that may call.
+    pub origins: std::sync::Arc<[String]>,
+    /// Whether answers tell their cost.
+    pub server_timing: bool,
+}
+
+impl Part for Web {
+    fn build(config: &Config) -> Result<Self, ConfigError> {
+        let App { store, clock } = App::build(config)?;
+        Ok(Self {
+            store,
+            clock,
+            identities: Identities::new(config)?,
+            cursors: Cursors::new(config)?,
+            origins: config.list(&ALLOWED_ORIGINS)?.into(),
+            server_timing: config.get(&SERVER_TIMING)? == "true",
+        })
+    }
+
+    async fn warm_up(&self) {
+        tokio::join!(self.store.warm_up(), self.identities.warm_up());
+    }
+}
+
+impl AsRef<Self> for Web {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+/// What the function for invites has.
+#[derive(Debug, Clone)]
+pub struct InviteWeb {
+    /// What all functions behind the API have.
+    pub web: Web,
+    /// The keys of links.
+    pub links: Links,
+}
+
+impl Part for InviteWeb {
+    fn build(config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            web: Web::build(config)?,
+            links: Links::new(config)?,
+        })
+    }
+
+    async fn warm_up(&self) {
+        self.web.warm_up().await;
+    }
+}
+
+impl AsRef<Web> for InviteWeb {
+    fn as_ref(&self) -> &Web {
+        &self.web
+    }
+}
+
+/// What the mail sender has.
+#[derive(Debug, Clone)]
+pub struct Mailing {
+    /// The table.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// The keys of links.
+    pub links: Links,
+    /// The mail service.
+    pub mailer: Mailer,
+}
+
+impl Part for Mailing {
+    fn build(config: &Config) -> Result<Self, ConfigError> {
+        let App { store, clock } = App::build(config)?;
+        let sender: Sender = config
+            .get(&MAIL_SENDER)?
+            .parse()
+            .map_err(|error| ConfigError::Invalid(MAIL_SENDER.name, format!("{error}")))?;
+        let configuration_set =
+            Some(config.get(&MAIL_CONFIGURATION_SET)?.to_owned()).filter(|name| !name.is_empty());
+        let mailer = Mailer::new(aws_sdk_ses::Client::new(&config.aws), sender, configuration_set);
+        Ok(Self {
+            store,
+            clock,
+            links: Links::new(config)?,
+            mailer,
+        })
+    }
+
+    async fn warm_up(&self) {
+        self.store.warm_up().await;
+    }
+}
+
+/// What the relay has.
+#[derive(Debug, Clone)]
+pub struct Relaying {
+    /// The table.
+    pub store: Store,
+    /// The queue of mails to send.
+    pub mail_queue: Queue,
+}
+
+impl Part for Relaying {
+    fn build(config: &Config) -> Result<Self, ConfigError> {
+        let App { store, .. } = App::build(config)?;
+        let mail_queue = Queue::new(
+            aws_sdk_sqs::Client::new(&config.aws),
+            config.get(&MAIL_QUEUE_URL)?,
+        );
+        Ok(Self { store, mail_queue })
+    }
+
+    async fn warm_up(&self) {
+        self.store.warm_up().await;
+    }
+}

@@ -1,0 +1,120 @@
+//! Lists: strict query parameters, and cursors that work only where they were given.
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use portal_app::Cursors;
+use portal_domain::code::{Code, Refusal};
+use portal_domain::id::AccountId;
+use portal_store::{Page, Position};
+use serde::de::DeserializeOwned;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::answer::{ListView, Reply, View};
+use crate::error::ApiError;
+
+const DEFAULT_LIMIT: usize = 25;
+
+/// The parameters of every list.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only documents the parameters that `List` reads")]
+pub struct Paging {
+    /// The most items on the page, 1 to 100.
+    #[param(minimum = 1, maximum = 100, default = 25)]
+    limit: Option<u32>,
+    /// The `next_cursor` of the page before, with the same filters.
+    cursor: Option<String>,
+}
+
+/// A list request: `limit`, `cursor` and the filters `F`. Unknown and repeated parameters are refused.
+#[derive(Debug)]
+pub struct List<F> {
+    /// The filters.
+    pub filter: F,
+    /// The most items wanted.
+    pub limit: usize,
+    cursor: Option<String>,
+    /// Path and filters: what a cursor is bound to, with the account.
+    place: String,
+}
+
+impl<S: Send + Sync, F: DeserializeOwned> FromRequestParts<S> for List<F> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let query = parts.uri.query().unwrap_or_default();
+        let mut pairs: Vec<(String, String)> =
+            form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        pairs.sort();
+        if pairs.windows(2).any(|two| two[0].0 == two[1].0) {
+            return Err(Refusal::new(Code::QueryInvalid, "a parameter is repeated").into());
+        }
+        let mut take = |name: &str| {
+            pairs
+                .iter()
+                .position(|(key, _)| key == name)
+                .map(|at| pairs.remove(at).1)
+        };
+        let cursor = take("cursor");
+        let limit = match take("limit") {
+            None => DEFAULT_LIMIT,
+            Some(text) => parse_limit(&text)
+                .ok_or_else(|| Refusal::new(Code::QueryInvalid, "limit must be a number from 1 to 100"))?,
+        };
+        let canonical = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(&pairs)
+            .finish();
+        let filter = serde_urlencoded::from_str(&canonical).map_err(|error| {
+            let message = error.to_string();
+            let detail = message
+                .split_once(": ")
+                .map_or(message.clone(), |(_, detail)| detail.to_owned());
+            Refusal::new(Code::QueryInvalid, detail)
+        })?;
+        Ok(Self {
+            filter,
+            limit,
+            cursor,
+            place: format!("{}?{canonical}", parts.uri.path()),
+        })
+    }
+}
+
+fn parse_limit(text: &str) -> Option<usize> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() <= 3;
+    text.parse()
+        .ok()
+        .filter(|limit| is_plain && (1..=100).contains(limit))
+}
+
+impl<F> List<F> {
+    fn binding(&self, account: AccountId) -> String {
+        format!("{account} {}", self.place)
+    }
+
+    /// Where the page begins.
+    ///
+    /// # Errors
+    /// [`Code::CursorInvalid`] when the cursor was not given to this account for this list and these filters.
+    pub fn after(&self, cursors: &Cursors, account: AccountId) -> Result<Option<Position>, Refusal> {
+        let Some(cursor) = &self.cursor else {
+            return Ok(None);
+        };
+        cursors
+            .open(cursor, &self.binding(account))
+            .map(Some)
+            .ok_or_else(|| Code::CursorInvalid.into())
+    }
+
+    /// The answer with `page`.
+    #[must_use]
+    pub fn reply<T: View + ToSchema>(&self, cursors: &Cursors, account: AccountId, page: Page<T>) -> Reply {
+        let next_cursor = page
+            .next
+            .and_then(|position| cursors.seal(&position, &self.binding(account)));
+        Reply::ok(&ListView {
+            items: page.items,
+            next_cursor,
+        })
+    }
+}

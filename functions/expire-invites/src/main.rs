@@ -1,0 +1,6 @@
+//! The `expire-invites` function.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), portal_http::Error> {
+    portal_http::consume(expire_invites::handle).await
+}

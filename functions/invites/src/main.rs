@@ -1,0 +1,6 @@
+//! The `invites` function.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), portal_http::Error> {
+    portal_http::run(invites::routes()).await
+}

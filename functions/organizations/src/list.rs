@@ -1,0 +1,51 @@
+//! `GET /v1/organizations`.
+
+use axum::extract::State;
+use portal_app::Web;
+use portal_domain::organization::State as Status;
+use portal_http::problem::Problem;
+use portal_http::{ApiError, Caller, List, ListView, Paging, Reply};
+use portal_store::Page;
+use serde::Deserialize;
+
+use crate::view::OrganizationView;
+
+/// No filters.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoFilter {}
+
+/// List my organizations
+///
+/// All that the caller is a member of, at most 100, by name; those being dissolved too.
+#[utoipa::path(get, path = "/v1/organizations", tag = "organizations", params(Paging),
+    responses((status = 200, description = "The caller's organizations", body = ListView<OrganizationView>),
+              (status = "4XX", description = "See `code`", body = Problem, content_type = "application/problem+json")))]
+#[tracing::instrument(skip_all, fields(account.id = %caller.identity.account))]
+pub(crate) async fn list_organizations(
+    State(web): State<Web>,
+    caller: Caller,
+    list: List<NoFilter>,
+) -> Result<Reply, ApiError> {
+    list.after(&web.cursors, caller.identity.account)?;
+    let (_, memberships, ()) = caller.beside(async { Ok(()) }).await?;
+    let ids: Vec<_> = memberships
+        .iter()
+        .map(|membership| membership.organization)
+        .collect();
+    let mut organizations = web.store.organizations(&ids).await?;
+    organizations.retain(|organization| !matches!(organization.state, Status::Dissolved { .. }));
+    organizations.sort_by(|a, b| (a.name.as_str(), a.id).cmp(&(b.name.as_str(), b.id)));
+    let mine = organizations.iter().filter_map(|organization| {
+        let membership = memberships
+            .iter()
+            .find(|membership| membership.organization == organization.id)?;
+        let permissions = organization.permissions(membership.role).unwrap_or_default();
+        Some(OrganizationView::new(organization, membership.role, &permissions))
+    });
+    let page = Page {
+        items: mine.collect(),
+        next: None,
+    };
+    Ok(list.reply(&web.cursors, caller.identity.account, page))
+}

@@ -1,0 +1,190 @@
+//! The functions of the product, as the gateway, the stream, the queues and the schedules call them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use futures_util::FutureExt as _;
+use http::Method;
+use lambda_http::request::LambdaRequest;
+use lambda_runtime::LambdaEvent;
+use portal_app::{App, Config, ConfigError, InviteWeb, Mailing, Part, Relaying, Web};
+use portal_http::Function;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tower::Service;
+use utoipa::openapi::OpenApi;
+
+use crate::consumer::Consumer;
+
+/// A function behind the gateway: its name and what its routes say of themselves.
+pub struct Described {
+    /// The function's name.
+    pub name: &'static str,
+    /// Its part of the OpenAPI document.
+    pub document: OpenApi,
+}
+
+/// The functions behind the gateway, described.
+#[must_use]
+pub fn described() -> Vec<Described> {
+    vec![
+        Described {
+            name: "organizations",
+            document: organizations::routes().document(),
+        },
+        Described {
+            name: "invites",
+            document: invites::routes().document(),
+        },
+        Described {
+            name: "members",
+            document: members::routes().document(),
+        },
+        Described {
+            name: "audit",
+            document: audit::routes().document(),
+        },
+    ]
+}
+
+/// The methods and paths in a document.
+#[must_use]
+pub fn routes(document: &OpenApi) -> Vec<(Method, String)> {
+    let of = |(path, item): (&String, &utoipa::openapi::PathItem)| {
+        let methods = [
+            (Method::GET, item.get.is_some()),
+            (Method::POST, item.post.is_some()),
+            (Method::PUT, item.put.is_some()),
+            (Method::PATCH, item.patch.is_some()),
+            (Method::DELETE, item.delete.is_some()),
+        ];
+        let path = path.clone();
+        methods
+            .into_iter()
+            .filter(|(_, is_there)| *is_there)
+            .map(move |(method, _)| (method, path.clone()))
+    };
+    document.paths.paths.iter().flat_map(of).collect()
+}
+
+/// One function in several sandboxes, asked in turn: no lock in one of them can help another.
+#[derive(Clone)]
+pub(crate) struct Sandboxes {
+    functions: Arc<[Function]>,
+    next: Arc<AtomicUsize>,
+}
+
+impl Service<LambdaEvent<LambdaRequest>> for Sandboxes {
+    type Response = <Function as Service<LambdaEvent<LambdaRequest>>>::Response;
+    type Error = <Function as Service<LambdaEvent<LambdaRequest>>>::Error;
+    type Future = <Function as Service<LambdaEvent<LambdaRequest>>>::Future;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, event: LambdaEvent<LambdaRequest>) -> Self::Future {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.functions.len();
+        self.functions[turn].clone().call(event)
+    }
+}
+
+/// All routes of all functions, each with its function in as many sandboxes as there are configurations.
+pub(crate) fn behind_gateway(sandboxes: &[Config]) -> Result<Vec<(Method, String, Sandboxes)>, ConfigError> {
+    let webs: Vec<Web> = sandboxes.iter().map(Web::build).collect::<Result<_, _>>()?;
+    let invite_webs: Vec<InviteWeb> = sandboxes.iter().map(InviteWeb::build).collect::<Result<_, _>>()?;
+    let several = |functions: Vec<Function>| Sandboxes {
+        functions: functions.into(),
+        next: Arc::default(),
+    };
+    let of = |name: &str| match name {
+        "organizations" => several(
+            webs.iter()
+                .map(|web| organizations::routes().into_function(web))
+                .collect(),
+        ),
+        "invites" => several(
+            invite_webs
+                .iter()
+                .map(|web| invites::routes().into_function(web))
+                .collect(),
+        ),
+        "members" => several(
+            webs.iter()
+                .map(|web| members::routes().into_function(web))
+                .collect(),
+        ),
+        _ => several(
+            webs.iter()
+                .map(|web| audit::routes().into_function(web))
+                .collect(),
+        ),
+    };
+    let mut all = Vec::new();
+    for Described { name, document } in described() {
+        let function = of(name);
+        all.extend(
+            routes(&document)
+                .into_iter()
+                .map(|(method, path)| (method, path, function.clone())),
+        );
+    }
+    Ok(all)
+}
+
+/// A function that events call, from JSON to JSON as the runtime does it.
+fn consumer<S, E, A, F>(state: S, handle: impl Fn(S, E) -> F + Send + Sync + 'static) -> Consumer
+where
+    S: Clone + Send + Sync + 'static,
+    E: DeserializeOwned + Send + 'static,
+    A: Serialize,
+    F: Future<Output = Result<A, portal_http::Error>> + Send + 'static,
+{
+    Arc::new(move |event| {
+        let answer = serde_json::from_value::<E>(event).map(|event| handle(state.clone(), event));
+        async move {
+            let answer = answer
+                .map_err(|error| error.to_string())?
+                .await
+                .map_err(|error| error.to_string())?;
+            serde_json::to_value(answer).map_err(|error| error.to_string())
+        }
+        .boxed()
+    })
+}
+
+/// The functions that events call, by name.
+pub(crate) fn consumers(config: &Config) -> Result<Vec<(&'static str, Consumer)>, ConfigError> {
+    let (app, relaying, mailing) = (
+        App::build(config)?,
+        Relaying::build(config)?,
+        Mailing::build(config)?,
+    );
+    Ok(vec![
+        (
+            "relay",
+            consumer(relaying, async |app: Relaying, event| {
+                relay::handle(&app, event).await
+            }),
+        ),
+        (
+            "send-mail",
+            consumer(mailing, async |app: Mailing, event| {
+                send_mail::handle(&app, event).await
+            }),
+        ),
+        (
+            "expire-invites",
+            consumer(app.clone(), async |app: App, event| {
+                expire_invites::handle(&app, event).await
+            }),
+        ),
+        (
+            "finish-dissolutions",
+            consumer(app, async |app: App, event| {
+                finish_dissolutions::handle(&app, event).await
+            }),
+        ),
+    ])
+}

@@ -1,0 +1,20 @@
+//! The whole cloud stack in one process: for people, and for tests.
+
+pub mod clock;
+pub mod consumer;
+pub mod demo;
+pub mod dynamodb;
+pub mod faults;
+pub mod functions;
+pub mod gateway;
+pub mod generate;
+pub mod identity;
+mod jobs;
+pub mod loopback;
+pub mod mailbox;
+mod problem;
+pub mod queues;
+mod random;
+pub mod stack;
+pub mod stream;
+mod sync;

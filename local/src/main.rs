@@ -1,0 +1,98 @@
+//! `portal-local`: the whole stack on this machine.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use portal_local::stack::{Failure, Options, Stack};
+use portal_local::{demo, generate};
+
+const HELP: &str = "\
+portal-local: the Organization Portal with everything around it, in one process, on 127.0.0.1
+
+  portal-local [--ephemeral] [--empty]   serve (PORT=9000; data in .local/, or kept nowhere; demo data unless empty)
+  portal-local generate [FOLDER]         write the generated documents (FOLDER: the project, default .)
+";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .compact()
+        .without_time()
+        .with_max_level(tracing::Level::WARN)
+        .with_writer(std::io::stderr)
+        .init();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
+        ["generate"] => generate::write(&PathBuf::from(".")),
+        ["generate", folder] => generate::write(&PathBuf::from(folder)),
+        flags if flags.iter().all(|flag| ["--ephemeral", "--empty"].contains(flag)) => {
+            serve(flags.contains(&"--ephemeral"), flags.contains(&"--empty")).await
+        }
+        _ => {
+            say(HELP);
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("portal-local: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the port is this program's own setting")]
+fn port() -> Result<u16, Failure> {
+    match std::env::var("PORT") {
+        Ok(port) => Ok(port.parse().map_err(|_| format!("PORT={port} is not a port"))?),
+        Err(_) => Ok(9_000),
+    }
+}
+
+async fn serve(is_ephemeral: bool, is_empty: bool) -> Result<(), Failure> {
+    let data = (!is_ephemeral).then(|| PathBuf::from(".local"));
+    let options = Options {
+        port: port()?,
+        data: data.clone(),
+        schedules: true,
+        ..Options::default()
+    };
+    let stack = Stack::start(options)
+        .await
+        .map_err(|error| format!("it does not start: {error}"))?;
+    if !is_empty {
+        demo::fill(&stack).await?;
+    }
+    std::fs::create_dir_all(".local")?;
+    let environment = stack
+        .environment()
+        .into_iter()
+        .map(|(name, value)| format!("{name}={value}\n"));
+    std::fs::write(".local/functions.env", environment.collect::<String>())?;
+    let kept = data.map_or("nowhere: it is gone when this ends".to_owned(), |data| {
+        format!("in {}/", data.display())
+    });
+    let base = &stack.base;
+    say(&format!(
+        "The Organization Portal is up.\n\n  \
+         API       {base}/v1\n  \
+         Mails     {base}/_local/mailbox\n  \
+         Sign in   curl -s {base}/_local/sign-in -d '{{\"email\":\"{}\"}}'\n  \
+         Data      kept {kept}\n  \
+         Stop      Ctrl-C\n",
+        demo::ADMIN
+    ));
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "this program talks to people")]
+fn say(text: &str) {
+    println!("{text}");
+}

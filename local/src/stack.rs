@@ -1,0 +1,331 @@
+//! The whole stack, wired: table, stream, queues, mailbox, identity provider, schedules and gateway on one port.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use portal_app::{App, Clock, Config, Part};
+use portal_store::table;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+use tower::ServiceExt as _;
+
+use crate::dynamodb::Dynamo;
+use crate::faults::Faults;
+use crate::functions;
+use crate::gateway::Gateway;
+use crate::identity::{Identity, Settings};
+use crate::jobs::Jobs;
+use crate::mailbox::Mailbox;
+use crate::queues::{Delivery, Queues};
+use crate::stream::{Mapping, Stream};
+use crate::{clock, loopback};
+
+/// The table's name.
+pub const TABLE: &str = "portal";
+/// The only client of the development identity provider.
+pub const CLIENT: &str = "portal-local";
+/// The name that account ids are made from.
+pub const ISSUER_NAME: &str = "local";
+
+const MAIL_QUEUE: &str = "mail";
+const FEEDBACK_QUEUE: &str = "mail-feedback";
+
+/// Keys for this machine only, the same at every start so that links and cursors outlive a restart. They open nothing elsewhere.
+const LINK_KEYS: &str =
+    r#"{"current":"local","keys":{"local":"b3BlbiBrZXkgZm9yIHRoZSBsb2NhbCBzdGFjayBvbmx5IQ=="}}"#;
+const CURSOR_KEY: &str = "bG9jYWwgY3Vyc29yczogb3BlbiB0byBldmVyeWJvZHk=";
+
+/// How a stack is to run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The port on 127.0.0.1; 0 takes a free one.
+    pub port: u16,
+    /// Where data is kept; nothing is kept without.
+    pub data: Option<PathBuf>,
+    /// In how many sandboxes each function runs.
+    pub sandboxes: usize,
+    /// Whether jobs run by the clock; they always run when asked.
+    pub schedules: bool,
+    /// The address that the identity provider says it has, if not its own.
+    pub issuer_base: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            data: None,
+            sandboxes: 2,
+            schedules: false,
+            issuer_base: None,
+        }
+    }
+}
+
+/// A running stack. It ends when it is dropped.
+pub struct Stack {
+    /// Its address, without a slash at the end.
+    pub base: String,
+    /// Its clock.
+    pub clock: Clock,
+    /// The faults it makes.
+    pub faults: Faults,
+    /// The table.
+    pub dynamo: Dynamo,
+    /// The table's stream.
+    pub stream: Stream,
+    /// The queues.
+    pub queues: Queues,
+    /// The mails that were sent.
+    pub mailbox: Mailbox,
+    /// The identity provider.
+    pub identity: Identity,
+    /// A function's own view of the table, for tests and demo data.
+    pub app: App,
+    configs: Vec<Config>,
+    jobs: Jobs,
+    tasks: Vec<AbortHandle>,
+}
+
+/// A stack that cannot start.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+impl Stack {
+    /// Starts a stack; it serves when this returns.
+    ///
+    /// # Errors
+    /// When the port is taken, or the data cannot be opened.
+    pub async fn start(options: Options) -> Result<Self, Failure> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
+        let base = format!("http://{}", listener.local_addr()?);
+        let in_data = |name: &str| options.data.as_ref().map(|data| data.join(name));
+        if let Some(data) = &options.data {
+            std::fs::create_dir_all(data)?;
+        }
+        let clock = Clock::system();
+        let faults = Faults::default();
+
+        let dynamo = Dynamo::open(in_data("table.sqlite").as_deref(), &clock, &faults)?;
+        dynamo.create_table(&table::definition(TABLE), Some(&table::time_to_live(TABLE)))?;
+        let stream = Stream::new(&dynamo, TABLE, &faults, in_data("stream.json").as_deref());
+        let queues = Queues::new(&clock);
+        queues.create(MAIL_QUEUE, Delivery::default());
+        queues.create(FEEDBACK_QUEUE, Delivery::default());
+        let feedback = queues.clone();
+        let feedback = Arc::new(move |event: Value| {
+            if let Err(error) = feedback.send(FEEDBACK_QUEUE, &event.to_string()) {
+                tracing::warn!(%error, "feedback was not queued");
+            }
+        });
+        let mailbox = Mailbox::new(&clock, &faults, in_data("mails.jsonl").as_deref(), feedback);
+        let settings = Settings {
+            base: options.issuer_base.clone().unwrap_or_else(|| base.clone()),
+            issuer_name: ISSUER_NAME.to_owned(),
+            clients: vec![CLIENT.to_owned()],
+        };
+        let identity = Identity::open(settings, &clock, in_data("identity.key").as_deref())?;
+
+        let mut configs = Vec::new();
+        for _ in 0..options.sandboxes.max(1) {
+            configs.push(config(&base, &identity, &clock).await);
+        }
+        let gateway = Gateway::new(&clock, functions::behind_gateway(&configs)?);
+        let mut scheduled = Vec::new();
+        for (name, consumer) in functions::consumers(&configs[0])? {
+            match name {
+                "relay" => stream.register(name, relay_mapping(), consumer),
+                "send-mail" => {
+                    queues.register(MAIL_QUEUE, consumer.clone());
+                    queues.register(FEEDBACK_QUEUE, consumer);
+                }
+                _ => scheduled.push((name, consumer)),
+            }
+        }
+        let jobs = Jobs::new(&clock, scheduled);
+
+        let aws = dynamo.router().merge(queues.router()).merge(mailbox.router());
+        let local = one_endpoint(&aws)
+            .merge(aws)
+            .merge(stream.router())
+            .merge(identity.router())
+            .merge(faults.router())
+            .merge(clock::router(&clock))
+            .merge(jobs.router())
+            .layer(axum::middleware::from_fn(loopback::guard));
+        let service = local
+            .merge(gateway.router())
+            .into_make_service_with_connect_info::<SocketAddr>();
+        let mut tasks = vec![
+            tokio::spawn(async move { axum::serve(listener, service).await }).abort_handle(),
+            tokio::spawn(stream.clone().run()).abort_handle(),
+            tokio::spawn(queues.clone().run()).abort_handle(),
+        ];
+        if options.schedules {
+            tasks.push(tokio::spawn(jobs.clone().run_hourly()).abort_handle());
+            tasks.push(tokio::spawn(sweep(dynamo.clone())).abort_handle());
+        }
+        let app = App::build(&configs[0])?;
+        Ok(Self {
+            base,
+            clock,
+            faults,
+            dynamo,
+            stream,
+            queues,
+            mailbox,
+            identity,
+            app,
+            configs,
+            jobs,
+            tasks,
+        })
+    }
+
+    /// What a function in sandbox `number` is configured with.
+    ///
+    /// # Panics
+    /// When there is no such sandbox.
+    #[must_use]
+    pub fn config(&self, number: usize) -> &Config {
+        &self.configs[number]
+    }
+
+    /// Runs a job and gives its report; `None` if there is no such job.
+    pub async fn run_job(&self, name: &str) -> Option<Result<Value, String>> {
+        self.jobs.run(name).await
+    }
+
+    /// Waits until the stream and the queues have delivered all there is.
+    ///
+    /// # Errors
+    /// When the stream cannot be read.
+    pub async fn settle(&self) -> Result<(), Failure> {
+        loop {
+            let relayed = self.stream.drain().await?;
+            let sent = self.queues.drain().await;
+            if relayed == 0 && sent == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The environment in which a function of this stack runs outside of it, such as under cargo-lambda.
+    #[must_use]
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        let mut all = variables(&self.base, &self.identity);
+        all.extend(
+            [
+                ("AWS_ENDPOINT_URL", format!("{}/_local/aws", self.base)),
+                ("AWS_REGION", "eu-central-1".to_owned()),
+                ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+                ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
+        );
+        all
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// As the template maps the stream to the relay.
+fn relay_mapping() -> Mapping {
+    let filter =
+        json!({ "eventName": ["INSERT"], "dynamodb": { "NewImage": { "kind": { "S": ["outbox"] } } } });
+    Mapping {
+        filters: vec![filter],
+        ..Mapping::default()
+    }
+}
+
+fn variables(base: &str, identity: &Identity) -> BTreeMap<String, String> {
+    [
+        ("TABLE_NAME", TABLE.to_owned()),
+        ("PORTAL_URL", base.to_owned()),
+        ("IDENTITY_ISSUER", identity.issuer()),
+        ("IDENTITY_ISSUER_NAME", ISSUER_NAME.to_owned()),
+        ("IDENTITY_AUDIENCE", CLIENT.to_owned()),
+        ("IDENTITY_JWKS_URL", format!("{base}/_local/oidc/jwks.json")),
+        ("LINK_KEYS", LINK_KEYS.to_owned()),
+        ("CURSOR_KEY", CURSOR_KEY.to_owned()),
+        ("ALLOWED_ORIGINS", format!("{base},http://127.0.0.1:5173")),
+        (
+            "MAIL_SENDER",
+            "Organization Portal <portal@portal.example>".to_owned(),
+        ),
+        ("MAIL_QUEUE_URL", format!("{base}/_local/aws/sqs/{MAIL_QUEUE}")),
+        ("SERVER_TIMING", "true".to_owned()),
+        ("LOG_LEVEL", "info".to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+async fn config(base: &str, identity: &Identity, clock: &Clock) -> Config {
+    let credentials = aws_sdk_dynamodb::config::Credentials::new("local", "local", None, None, "local");
+    let aws = aws_config::defaults(portal_app::config::behavior())
+        .region("eu-central-1")
+        .credentials_provider(credentials)
+        .endpoint_url(format!("{base}/_local/aws"))
+        .timeout_config(portal_app::config::timeouts())
+        // Loopback needs no TLS, whose roots would be read at every start.
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .load()
+        .await;
+    Config::new(variables(base, identity), aws, clock.clone())
+}
+
+/// One endpoint for all AWS services: what a request is for is told by its headers.
+fn one_endpoint(aws: &Router) -> Router {
+    let aws = aws.clone();
+    let dispatch = async move |mut request: Request| -> Response {
+        let target = request
+            .headers()
+            .get("x-amz-target")
+            .and_then(|target| target.to_str().ok())
+            .unwrap_or_default();
+        let service = match target.split('.').next() {
+            Some("AmazonSQS") => "/_local/aws/sqs/",
+            Some(target) if target.starts_with("DynamoDB") => "/_local/aws/dynamodb/",
+            _ => "/_local/aws/ses/",
+        };
+        *request.uri_mut() = http::Uri::from_static(service);
+        aws.oneshot(request).await.unwrap_or_else(|never| match never {})
+    };
+    let route = axum::routing::post(dispatch);
+    Router::new()
+        .route("/_local/aws", route.clone())
+        .route("/_local/aws/", route)
+        .fallback(async || {
+            (
+                StatusCode::NOT_FOUND,
+                axum::Json(json!({ "message": "Not Found" })),
+            )
+                .into_response()
+        })
+}
+
+/// Deletes items whose time is over, as the service does some time later.
+async fn sweep(dynamo: Dynamo) {
+    let mut ticks = tokio::time::interval(Duration::from_mins(1));
+    loop {
+        ticks.tick().await;
+        if let Err(error) = dynamo.sweep_ttl() {
+            tracing::warn!(%error, "items whose time is over were not deleted");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The tests are in `it/`: one binary, black-box through the gateway of the local stack.

@@ -1,1 +1,11 @@
-//!
+//! The black-box suite: people, real routes, a real table, the clock in hand.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
+
+mod support;
+
+mod journey;

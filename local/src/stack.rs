@@ -159,6 +159,7 @@ impl Stack {
             .merge(faults.router())
             .merge(clock::router(&clock))
             .merge(jobs.router())
+            .route("/invites/accept", axum::routing::get(accept_page))
             .layer(axum::middleware::from_fn(loopback::guard));
         let service = local
             .merge(gateway.router())
@@ -317,6 +318,18 @@ fn one_endpoint(aws: &Router) -> Router {
             )
                 .into_response()
         })
+}
+
+/// What the links in invite mails open here, where the admin portal is in the cloud. Opening it changes nothing.
+async fn accept_page() -> Response {
+    let policy = "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+                  frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+    let headers = [
+        ("content-security-policy", policy),
+        ("referrer-policy", "no-referrer"),
+        ("cache-control", "no-store"),
+    ];
+    (headers, axum::response::Html(include_str!("accept.html"))).into_response()
 }
 
 /// Deletes items whose time is over, as the service does some time later.

@@ -2,7 +2,8 @@
 
 use axum::extract::State;
 use portal_app::Web;
-use portal_domain::organization::State as Status;
+use portal_domain::organization::{Organization, State as Status};
+use portal_domain::text::folded;
 use portal_http::problem::Problem;
 use portal_http::{ApiError, Caller, List, ListView, Paging, Reply};
 use portal_store::Page;
@@ -17,7 +18,7 @@ pub(crate) struct NoFilter {}
 
 /// List my organizations
 ///
-/// All that the caller is a member of, at most 100, by name; those being dissolved too.
+/// All that the caller is a member of, by name; those being dissolved too.
 #[utoipa::path(get, path = "/v1/organizations", tag = "organizations", params(Paging),
     responses((status = 200, description = "The caller's organizations", body = ListView<OrganizationView>),
               (status = "4XX", description = "See `code`", body = Problem, content_type = "application/problem+json")))]
@@ -27,7 +28,7 @@ pub(crate) async fn list_organizations(
     caller: Caller,
     list: List<NoFilter>,
 ) -> Result<Reply, ApiError> {
-    list.after(&web.cursors, caller.identity.account)?;
+    let after = list.after(&web.cursors, caller.identity.account)?;
     let (_, memberships, ()) = caller.beside(async { Ok(()) }).await?;
     let ids: Vec<_> = memberships
         .iter()
@@ -35,8 +36,9 @@ pub(crate) async fn list_organizations(
         .collect();
     let mut organizations = web.store.organizations(&ids).await?;
     organizations.retain(|organization| !matches!(organization.state, Status::Dissolved { .. }));
-    organizations.sort_by(|a, b| (a.name.as_str(), a.id).cmp(&(b.name.as_str(), b.id)));
-    let mine = organizations.iter().filter_map(|organization| {
+    organizations.sort_by_cached_key(place);
+    let page = Page::of(organizations, list.limit, after.as_ref(), place);
+    let mine = page.items.iter().filter_map(|organization| {
         let membership = memberships
             .iter()
             .find(|membership| membership.organization == organization.id)?;
@@ -45,7 +47,12 @@ pub(crate) async fn list_organizations(
     });
     let page = Page {
         items: mine.collect(),
-        next: None,
+        next: page.next,
     };
     Ok(list.reply(&web.cursors, caller.identity.account, page))
+}
+
+/// By name, then by age.
+fn place(organization: &Organization) -> String {
+    format!("{}#{}", folded(organization.name.as_str()), organization.id)
 }

@@ -111,7 +111,7 @@ pub(crate) async fn create_role(
 
 /// List custom roles
 ///
-/// All of them, at most 50, in the order in which they were made. Every member may see what roles there are.
+/// In the order in which they were made. Every member may see what roles there are.
 #[utoipa::path(get, path = "/v1/organizations/{organization_id}/roles", tag = "roles",
     params(("organization_id" = String, Path), Paging),
     responses((status = 200, description = "The custom roles", body = ListView<RoleView>),
@@ -122,12 +122,11 @@ pub(crate) async fn list_roles(
     member: Member<need::Membership>,
     list: List<NoFilter>,
 ) -> Result<Reply, ApiError> {
-    list.after(&web.cursors, member.account())?;
+    let after = list.after(&web.cursors, member.account())?;
     let (access, ()) = member.beside(async { Ok(()) }).await?;
-    let page = Page {
-        items: access.organization.roles.iter().map(RoleView::from).collect(),
-        next: None,
-    };
+    // Ids sort by the time at which they were made.
+    let roles = access.organization.roles.iter().map(RoleView::from).collect();
+    let page = Page::of(roles, list.limit, after.as_ref(), |role| role.id.clone());
     Ok(list.reply(&web.cursors, member.account(), page))
 }
 

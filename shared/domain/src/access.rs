@@ -28,7 +28,7 @@ pub struct Access {
 pub enum Phase {
     /// Only while it is active: everything but what follows.
     Active,
-    /// Until it is final: seeing that it ends, and cancelling that.
+    /// For admins, until it is final: seeing that it ends, and cancelling that.
     UntilFinal,
 }
 
@@ -55,7 +55,8 @@ impl Access {
             let detail = format!("this needs the permission {}", missing.as_str());
             return Err(Refusal::new(Code::PermissionMissing, detail));
         }
-        if phase == Phase::Active && organization.state != State::Active {
+        let may_see_the_end = phase == Phase::UntilFinal && membership.role == Role::Admin;
+        if organization.state != State::Active && !may_see_the_end {
             return Err(Code::OrganizationDissolving.into());
         }
         Ok(Self {

@@ -78,6 +78,8 @@ impl Store {
     pub(crate) async fn get_all<E: Entity>(&self, keys: &[Key]) -> Result<Vec<E>, StoreError> {
         let mut found = Vec::with_capacity(keys.len());
         let mut left: Vec<Item> = keys.iter().map(item_key).collect();
+        let begun = tokio::time::Instant::now();
+        let mut waited = None;
         while !left.is_empty() {
             let request = KeysAndAttributes::builder()
                 .set_keys(Some(left.drain(..left.len().min(100)).collect()))
@@ -93,13 +95,13 @@ impl Store {
             })
             .await?;
             found.extend(output.responses.unwrap_or_default().into_values().flatten());
-            left.extend(
-                output
-                    .unprocessed_keys
-                    .unwrap_or_default()
-                    .into_values()
-                    .flat_map(|keys| keys.keys),
-            );
+            let unprocessed = output.unprocessed_keys.unwrap_or_default();
+            if !unprocessed.is_empty() {
+                let longest = next_rest(begun, waited).ok_or(StoreError::Busy)?;
+                rest(longest).await;
+                waited = Some(longest);
+            }
+            left.extend(unprocessed.into_values().flat_map(|keys| keys.keys));
         }
         found.into_iter().map(crate::entity::from_item).collect()
     }

@@ -14,6 +14,9 @@ use crate::table::{Index, PK, SK};
 /// The most items that are read to fill one page of a filtered list.
 pub(crate) const MOST_EVALUATED: i32 = 1_000;
 
+/// Where a page of a list that is held whole ended.
+const PLACE: &str = "place";
+
 /// Where a page ended. It holds keys: the HTTP layer seals it before it leaves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position(pub(crate) BTreeMap<String, String>);
@@ -28,6 +31,22 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// A page of a list that is held whole: at most `limit` of `items`, which are in the order of their `place`, after `after`.
+    pub fn of(items: Vec<T>, limit: usize, after: Option<&Position>, place: impl Fn(&T) -> String) -> Self {
+        let begun = after.and_then(|position| position.0.get(PLACE));
+        let mut left: Vec<T> = items
+            .into_iter()
+            .filter(|item| begun.is_none_or(|begun| place(item) > *begun))
+            .collect();
+        let is_cut = left.len() > limit;
+        left.truncate(limit);
+        let last = left.last().filter(|_| is_cut).map(&place);
+        Self {
+            items: left,
+            next: last.map(|place| Position([(PLACE.to_owned(), place)].into())),
+        }
+    }
+
     /// The page with its items turned into something else.
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
         Page {

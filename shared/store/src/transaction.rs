@@ -54,6 +54,8 @@ struct Operation {
 #[derive(Debug, Default)]
 pub(crate) struct Transaction {
     operations: Vec<Operation>,
+    /// The sort key of an item that is to be written in two ways.
+    contradiction: Option<String>,
 }
 
 impl Transaction {
@@ -124,37 +126,23 @@ impl Transaction {
     }
 
     /// Adds an operation, or makes one of it and an earlier one on the same key: what writes wins over what checks,
-    /// what puts over what deletes, and all conditions hold.
+    /// what puts over what deletes, and all conditions hold. Two writes that say different things are a defect.
     fn add(mut self, new: Operation) -> Self {
         let Some(old) = self.operations.iter_mut().find(|old| old.key == new.key) else {
             self.operations.push(new);
             return self;
         };
-        let keeps_old_action = matches!(new.action, Action::Check)
-            || matches!((&old.action, &new.action), (Action::Put(_), Action::Delete));
-        if matches!(
-            (&old.action, &new.action),
-            (Action::Delete, Action::Put(_)) | (Action::Put(_), Action::Delete)
-        ) {
+        match (&old.action, &new.action) {
             // Deleting what is put again anyway adds no condition of its own.
-            if !keeps_old_action {
+            (Action::Put(_), Action::Delete) => {}
+            (Action::Delete, Action::Put(_)) => *old = new,
+            (_, Action::Check) => old.also(new.condition, new.failing),
+            (Action::Check, _) => {
+                let (condition, failing) = (std::mem::take(&mut old.condition), old.failing.clone());
                 *old = new;
+                old.also(condition, failing);
             }
-            return self;
-        }
-        let condition = std::mem::take(&mut old.condition);
-        old.condition = if new.condition.is_empty() {
-            condition
-        } else {
-            condition.and(new.condition)
-        };
-        old.failing = if old.failing == new.failing {
-            new.failing
-        } else {
-            Failing::Stale
-        };
-        if !keeps_old_action {
-            old.action = new.action;
+            _ => self.contradiction = Some(new.key.sk),
         }
         self
     }
@@ -168,6 +156,19 @@ impl Transaction {
 }
 
 impl Operation {
+    /// Makes it depend on one more condition. Which of two did not hold cannot be told: the decision is made anew.
+    fn also(&mut self, condition: Expression, failing: Failing) {
+        if condition.is_empty() {
+            return;
+        }
+        if self.failing != failing && !self.condition.is_empty() {
+            self.failing = Failing::Stale;
+        } else {
+            self.failing = failing;
+        }
+        self.condition = std::mem::take(&mut self.condition).and(condition);
+    }
+
     fn item(&self, table: &str) -> Result<TransactWriteItem, StoreError> {
         let broken = |error: aws_sdk_dynamodb::error::BuildError| StoreError::Broken(error.to_string());
         let empty = Expression::default();
@@ -242,6 +243,11 @@ impl Store {
                 "a transaction of more than 100 operations".to_owned(),
             ));
         }
+        if let Some(item) = &transaction.contradiction {
+            return Err(StoreError::Broken(format!(
+                "a transaction writes {item} in two ways"
+            )));
+        }
         let items = transaction.items(&self.table)?;
         let token = format!("{:032x}", rand::random::<u128>());
         let begun = tokio::time::Instant::now();
@@ -311,5 +317,103 @@ impl Transaction {
             Failing::Tied => StoreError::Refused(crate::entity::tie::refusal(found).into()),
             Failing::Rule(code) => StoreError::Refused((*code).into()),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> Key {
+        Key {
+            pk: name.to_owned(),
+            sk: name.to_owned(),
+        }
+    }
+
+    fn condition(name: &str) -> Expression {
+        Expression::new(format!("#{name} = :{name}")).with(name, name)
+    }
+
+    #[test]
+    fn a_check_and_a_write_of_one_item_become_one_operation_under_both_conditions() {
+        for transaction in [
+            Transaction::default()
+                .check(key("a"), condition("x"), Failing::Rule(Code::LastAdmin))
+                .delete(key("a"), condition("y"), Failing::Stale),
+            Transaction::default()
+                .delete(key("a"), condition("y"), Failing::Stale)
+                .check(key("a"), condition("x"), Failing::Rule(Code::LastAdmin)),
+        ] {
+            let [operation] = transaction.operations.as_slice() else {
+                panic!("one operation")
+            };
+            assert!(matches!(operation.action, Action::Delete));
+            assert!(
+                operation.condition.text().contains("#x = :x")
+                    && operation.condition.text().contains("#y = :y")
+            );
+            assert_eq!(operation.failing, Failing::Stale);
+        }
+    }
+
+    #[test]
+    fn a_condition_alone_keeps_its_meaning() {
+        let transaction = Transaction::default()
+            .delete(key("a"), Expression::default(), Failing::Stale)
+            .check(key("a"), condition("x"), Failing::Rule(Code::LastAdmin));
+        assert_eq!(transaction.operations[0].failing, Failing::Rule(Code::LastAdmin));
+    }
+
+    #[test]
+    fn two_writes_that_say_different_things_are_a_defect() {
+        let twice = Transaction::default()
+            .update(
+                key("a"),
+                Expression::new("ADD #n :one"),
+                Expression::default(),
+                Failing::Stale,
+            )
+            .update(
+                key("a"),
+                Expression::new("ADD #n :two"),
+                Expression::default(),
+                Failing::Stale,
+            );
+        assert!(twice.contradiction.is_some());
+        let once = Transaction::default()
+            .delete(key("a"), Expression::default(), Failing::Stale)
+            .delete(key("b"), Expression::default(), Failing::Stale);
+        assert!(once.contradiction.is_none());
+    }
+
+    fn reason(code: &str) -> CancellationReason {
+        CancellationReason::builder().code(code).build()
+    }
+
+    #[test]
+    fn a_broken_condition_outweighs_contention_and_the_gravest_is_told() {
+        let transaction = Transaction::default()
+            .delete(key("a"), condition("x"), Failing::Rule(Code::LastAdmin))
+            .delete(key("b"), condition("y"), Failing::Stale)
+            .delete(key("c"), condition("z"), Failing::Stale);
+        let told = |reasons: [&str; 3]| transaction.failure(&reasons.map(reason));
+        assert!(
+            told(["None", "TransactionConflict", "ThrottlingError"])
+                .unwrap()
+                .is_none()
+        );
+        assert!(matches!(
+            told(["ConditionalCheckFailed", "TransactionConflict", "None"]),
+            Ok(Some(StoreError::Refused(_)))
+        ));
+        assert!(matches!(
+            told(["ConditionalCheckFailed", "ConditionalCheckFailed", "None"]),
+            Ok(Some(StoreError::Stale))
+        ));
+        assert!(matches!(
+            told(["ItemCollectionSizeLimitExceeded", "None", "None"]),
+            Err(StoreError::Broken(_))
+        ));
     }
 }

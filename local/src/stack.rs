@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{Method, StatusCode};
 use portal_app::{App, Clock, Config, Part};
 use portal_store::table;
 use serde_json::{Value, json};
@@ -25,7 +26,7 @@ use crate::identity::{Identity, Settings};
 use crate::jobs::Jobs;
 use crate::mailbox::Mailbox;
 use crate::queues::{Delivery, Queues};
-use crate::stream::{Mapping, Stream};
+use crate::stream::{Mapping, Stream, StreamError};
 use crate::{clock, loopback};
 
 /// The table's name.
@@ -151,7 +152,11 @@ impl Stack {
         }
         let jobs = Jobs::new(&clock, scheduled);
 
-        let aws = dynamo.router().merge(queues.router()).merge(mailbox.router());
+        let deliveries = (stream.clone(), queues.clone());
+        let mailbox_router = mailbox
+            .router()
+            .layer(axum::middleware::from_fn_with_state(deliveries, deliver_first));
+        let aws = dynamo.router().merge(queues.router()).merge(mailbox_router);
         let local = one_endpoint(&aws)
             .merge(aws)
             .merge(stream.router())
@@ -209,13 +214,7 @@ impl Stack {
     /// # Errors
     /// When the stream cannot be read.
     pub async fn settle(&self) -> Result<(), Failure> {
-        loop {
-            let relayed = self.stream.drain().await?;
-            let sent = self.queues.drain().await;
-            if relayed == 0 && sent == 0 {
-                return Ok(());
-            }
-        }
+        Ok(settle(&self.stream, &self.queues).await?)
     }
 
     /// The environment in which a function of this stack runs outside of it, such as under cargo-lambda.
@@ -241,6 +240,31 @@ impl Drop for Stack {
             task.abort();
         }
     }
+}
+
+async fn settle(stream: &Stream, queues: &Queues) -> Result<(), StreamError> {
+    loop {
+        let relayed = stream.drain().await?;
+        let sent = queues.drain().await;
+        if relayed == 0 && sent == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Lets mails that are on their way arrive before somebody looks for them.
+async fn deliver_first(
+    State((stream, queues)): State<(Stream, Queues)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    // Only whoever reads: the mails arrive here, too.
+    if request.method() == Method::GET
+        && let Err(error) = settle(&stream, &queues).await
+    {
+        tracing::warn!(%error, "mails may be missing");
+    }
+    next.run(request).await
 }
 
 /// As the template maps the stream to the relay.

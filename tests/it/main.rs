@@ -8,4 +8,8 @@
 
 mod support;
 
+mod demo;
+mod documents;
+mod events;
 mod journey;
+mod tour;

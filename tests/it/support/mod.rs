@@ -2,12 +2,14 @@
 
 mod answer;
 mod clinic;
+mod document;
 mod person;
 
 use std::ops::Deref;
 
 pub(crate) use answer::Answer;
 pub(crate) use clinic::Clinic;
+pub(crate) use document::{differences, is_like, project};
 use jiff::SignedDuration;
 pub(crate) use person::Person;
 use portal_local::stack::{Options, Stack};

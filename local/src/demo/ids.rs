@@ -1,0 +1,58 @@
+//! The ids that are the same in every demo, so that an event can name them.
+
+use portal_domain::id::{InviteId, OrganizationId, RoleId};
+use uuid::Uuid;
+
+/// When the clinic began to use the portal, in milliseconds: 2026-09-07T07:30:00Z.
+pub(super) const BEGAN: i64 = 1_788_766_200_000;
+/// Until when the invites work that events answer: 2036-11-01T00:00:00Z.
+pub(super) const FAR: i64 = 2_109_110_400_000;
+
+/// A UUIDv7 of a given time with a number in place of its random part.
+pub(super) const fn at(milliseconds: i64, number: u64) -> Uuid {
+    let time = (milliseconds.unsigned_abs() as u128) << 80;
+    Uuid::from_u128(time | 0x7 << 76 | 0x8 << 60 | number as u128)
+}
+
+/// Riverside Family Practice, the clinic: `org_01a07ac6-20c0-7000-8000-000000000001`.
+pub const RIVERSIDE: OrganizationId = OrganizationId::from_uuid(at(BEGAN, 1));
+/// Harbor Counseling, another practice in which the clinic's admin is a viewer.
+pub const HARBOR: OrganizationId = OrganizationId::from_uuid(at(BEGAN, 2));
+/// Old Mill Practice, which was merged into the clinic and is being dissolved.
+pub const OLD_MILL: OrganizationId = OrganizationId::from_uuid(at(BEGAN, 3));
+/// Riverside Trial, in which the clinic's admin tried things out; nobody else is in it.
+pub const TRIAL: OrganizationId = OrganizationId::from_uuid(at(BEGAN, 4));
+
+/// The clinic's role for those who look after patients.
+pub const COORDINATORS: RoleId = RoleId::from_uuid(at(BEGAN, 11));
+/// The clinic's role for those who check that rules are kept.
+pub const COMPLIANCE: RoleId = RoleId::from_uuid(at(BEGAN, 12));
+/// The clinic's role for those who review money.
+pub const BILLING: RoleId = RoleId::from_uuid(at(BEGAN, 13));
+/// A role of the clinic that nobody holds.
+pub const EDITORS: RoleId = RoleId::from_uuid(at(BEGAN, 14));
+
+/// The demo's invite with this number. Later ones have higher numbers.
+#[must_use]
+pub const fn invite(number: u64) -> InviteId {
+    InviteId::from_uuid(at(BEGAN, number))
+}
+
+/// Its time is over, and the seat it held not yet freed.
+pub(super) const OVERDUE: InviteId = invite(204);
+/// Pending, to be sent again.
+pub const RESENT: InviteId = invite(205);
+/// Pending, to be revoked.
+pub const REVOKED: InviteId = invite(206);
+/// Pending, to be looked at.
+pub const SHOWN: InviteId = invite(207);
+/// Pending, its mail sent and about to bounce.
+pub const BOUNCING: InviteId = invite(208);
+/// Pending, its mail not yet taken over by the relay.
+pub const RELAYED: InviteId = invite(210);
+/// Pending, its mail not yet sent.
+pub const MAILED: InviteId = invite(211);
+/// To the [invitee](super::INVITEE), into the clinic. Works until 2036.
+pub const ACCEPTED: InviteId = invite(212);
+/// To the [invitee](super::INVITEE), into Harbor Counseling. Works until 2036.
+pub const DECLINED: InviteId = invite(213);

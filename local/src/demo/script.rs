@@ -1,0 +1,83 @@
+//! What is to be written, in the order in which it can be.
+
+use jiff::{SignedDuration, Timestamp};
+use portal_domain::audit::{Actor, AuditEvent, Origin, Verb};
+use portal_domain::change::Change;
+use portal_domain::id::{EventId, OrganizationId};
+
+use super::ids;
+
+/// The most operations that DynamoDB takes in one transaction.
+const MOST_OPERATIONS: usize = 100;
+
+/// The changes that make up the demo.
+#[derive(Default)]
+pub(super) struct Script {
+    first: Vec<Change>,
+    then: Vec<Change>,
+    events: u64,
+}
+
+impl Script {
+    /// Something that the rest is added to.
+    pub(super) fn begin(&mut self, change: Change) {
+        self.first.push(change);
+    }
+
+    /// Something that is independent of all else.
+    pub(super) fn add(&mut self, change: Change) {
+        self.then.push(change);
+    }
+
+    /// An audit event with an id of its own.
+    pub(super) fn event(
+        &mut self,
+        organization: OrganizationId,
+        verb: Verb,
+        actor: Actor,
+        object: &impl ToString,
+        at: Timestamp,
+    ) -> AuditEvent {
+        self.events += 1;
+        let origin = match &actor {
+            Actor::System { .. } => Origin::default(),
+            Actor::Account { id, .. } => Origin {
+                request_id: ids::at(at.as_millisecond(), self.events).to_string(),
+                // The addresses of RFC 5737 §3 belong to nobody.
+                ip: Some(format!("203.0.113.{}", 1 + id.uuid().as_u128() % 250)),
+                user_agent: Some(
+                    "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_owned(),
+                ),
+            },
+        };
+        AuditEvent {
+            id: EventId::from_uuid(ids::at(at.as_millisecond(), self.events)),
+            ..AuditEvent::new(organization, verb, actor, object, &origin, at)
+        }
+    }
+
+    /// The changes, in as few transactions as they fit into; those of one stage can be committed at the same time.
+    pub(super) fn in_stages(self) -> [Vec<Change>; 2] {
+        [batched(self.first), batched(self.then)]
+    }
+}
+
+fn batched(changes: Vec<Change>) -> Vec<Change> {
+    let size = |change: &Change| change.writes.len() + change.audit.len();
+    let mut batches: Vec<Change> = Vec::new();
+    for change in changes {
+        match batches.last_mut() {
+            Some(last) if size(last) + size(&change) <= MOST_OPERATIONS => {
+                last.writes.extend(change.writes);
+                last.audit.extend(change.audit);
+            }
+            _ => batches.push(change),
+        }
+    }
+    batches
+}
+
+/// So many hours before `now`.
+pub(super) fn hours_ago(now: Timestamp, hours: i64) -> Timestamp {
+    now.checked_sub(SignedDuration::from_hours(hours)).unwrap_or(now)
+}

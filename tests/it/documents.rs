@@ -95,7 +95,8 @@ fn every_alarm_has_a_section_in_the_runbook() {
     let stale: Vec<_> = runbook
         .lines()
         .filter_map(|line| line.strip_prefix("### "))
-        .filter(|section| !alarms.contains(section))
+        // What is done by hand begins with a capital letter.
+        .filter(|section| section.starts_with(char::is_lowercase) && !alarms.contains(section))
         .collect();
     assert!(
         stale.is_empty(),

@@ -97,6 +97,10 @@ pub enum Fact {
     ActorHolds(AccountId, OrganizationId, Role),
     /// Somebody still holds one of these roles there: the right to grant what an invite grants.
     InviterHolds(AccountId, OrganizationId, Vec<Role>),
+    /// The used seats of a root organization are within its limit.
+    SeatsWithinLimit(OrganizationId),
+    /// The used seats of a root organization are more than its limit allows.
+    SeatsBeyondLimit(OrganizationId),
     /// Nobody holds this custom role.
     RoleUnused(OrganizationId, RoleId),
     /// The organization has this many members.
@@ -110,7 +114,7 @@ pub struct SeatEffect {
     pub root: OrganizationId,
     /// What happens to the number of used seats.
     pub change: SeatChange,
-    /// Whether the change rests on used seats being within the limit.
+    /// Whether the seat is a new one, which must be within the limit.
     pub within_limit: bool,
 }
 
@@ -186,19 +190,6 @@ impl Change {
                 within_limit: change == SeatChange::Take,
             });
         }
-        self
-    }
-
-    /// The change, resting on the used seats of `root` being within the limit.
-    #[must_use]
-    pub fn within_seats(mut self, root: OrganizationId) -> Self {
-        self.seats
-            .get_or_insert(SeatEffect {
-                root,
-                change: SeatChange::Keep,
-                within_limit: true,
-            })
-            .within_limit = true;
         self
     }
 

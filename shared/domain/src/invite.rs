@@ -676,7 +676,13 @@ impl Facts {
             return Err(Code::LimitExceeded.into());
         }
         if invite.seat_held && self.seats.as_ref().is_none_or(|seats| seats.used > seats.limit) {
-            return void(Code::SeatLimitReached.into());
+            // Each that goes makes room: the last seats that the plan has must not be refused too.
+            return Ok(Acceptance::Void(Box::new(Void {
+                change: invite
+                    .void("invites", now)
+                    .fact(Fact::SeatsBeyondLimit(invite.root)),
+                refusal: Code::SeatLimitReached.into(),
+            })));
         }
         let membership = Membership::new(&self.account, email.clone(), organization, invite.role, now);
         let actor = Actor::Account {
@@ -714,7 +720,7 @@ impl Facts {
                 organization.roles_that_may_invite(&permissions),
             ));
         let change = if membership.seat {
-            change.within_seats(invite.root)
+            change.fact(Fact::SeatsWithinLimit(invite.root))
         } else {
             change
         };

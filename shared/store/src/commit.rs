@@ -195,6 +195,16 @@ fn check(transaction: Transaction, fact: &Fact) -> Transaction {
             membership::holds_one_of(roles),
             Failing::Rule(Code::InviterWithoutRight),
         ),
+        Fact::SeatsWithinLimit(root) => transaction.check(
+            seats::key(*root),
+            Expression::new("#used <= #limit"),
+            Failing::Stale,
+        ),
+        Fact::SeatsBeyondLimit(root) => transaction.check(
+            seats::key(*root),
+            Expression::new("#used > #limit"),
+            Failing::Stale,
+        ),
         Fact::RoleUnused(organization, role) => transaction.check(
             count::key(*organization),
             count::unused(Role::Custom(*role)),

@@ -97,6 +97,8 @@ pub enum Fact {
     ActorHolds(AccountId, OrganizationId, Role),
     /// Somebody still holds one of these roles there: the right to grant what an invite grants.
     InviterHolds(AccountId, OrganizationId, Vec<Role>),
+    /// The account has not changed since this revision: its address and name are copied.
+    AccountIs(AccountId, u64),
     /// The used seats of a root organization are within its limit.
     SeatsWithinLimit(OrganizationId),
     /// The used seats of a root organization are more than its limit allows.

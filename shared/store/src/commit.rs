@@ -195,6 +195,11 @@ fn check(transaction: Transaction, fact: &Fact) -> Transaction {
             membership::holds_one_of(roles),
             Failing::Rule(Code::InviterWithoutRight),
         ),
+        Fact::AccountIs(account, rev) => transaction.check(
+            account::key(*account),
+            Expression::new("#rev = :rev").with("rev", *rev),
+            Failing::Stale,
+        ),
         Fact::SeatsWithinLimit(root) => transaction.check(
             seats::key(*root),
             Expression::new("#used <= #limit"),

@@ -32,10 +32,14 @@ impl Entity for Account {
     const KIND: &'static str = "account";
 
     fn key(&self) -> Key {
-        Key {
-            pk: partition(self.id),
-            sk: SK.to_owned(),
-        }
+        key(self.id)
+    }
+}
+
+pub(crate) fn key(account: AccountId) -> Key {
+    Key {
+        pk: partition(account),
+        sk: SK.to_owned(),
     }
 }
 

@@ -113,10 +113,11 @@ pub(crate) async fn update_me(
             .iter()
             .map(|membership| membership.organization)
             .collect();
-        web.store.organizations(&ids).await
+        Ok((web.store.organizations(&ids).await?, known.memberships))
     };
     let reply = caller
-        .perform(None, organizations, |account, memberships, organizations, now| {
+        // These memberships, whose organizations were read: one that is new meanwhile is caught up with.
+        .perform(None, organizations, |account, _, (organizations, memberships), now| {
             let MeUpdate {
                 name,
                 language,

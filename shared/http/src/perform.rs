@@ -1,5 +1,7 @@
 //! The one way in which requests read, decide and commit.
 
+use std::time::{Duration, Instant};
+
 use jiff::Timestamp;
 use portal_app::Web;
 use portal_domain::access::Access;
@@ -20,6 +22,37 @@ use crate::extract::member::Member;
 
 /// How often a request decides anew when others change what it rests on.
 const ATTEMPTS: u32 = 8;
+
+/// For how long it does: every attempt has the store's own patience too, and the function has 15 seconds for all.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// The attempts of one request to decide over facts that stay as they are.
+struct Attempts {
+    begun: Instant,
+    failed: u32,
+}
+
+impl Attempts {
+    fn begin() -> Self {
+        Self {
+            begun: Instant::now(),
+            failed: 0,
+        }
+    }
+
+    /// Waits a little before the next.
+    ///
+    /// # Errors
+    /// [`Code::Busy`] when there is to be no other.
+    async fn again(&mut self) -> Result<(), ApiError> {
+        self.failed += 1;
+        if self.failed == ATTEMPTS || self.begun.elapsed() > PATIENCE {
+            return Err(Refusal::from(Code::Busy).retry_after(1).into());
+        }
+        pause(self.failed - 1).await;
+        Ok(())
+    }
+}
 
 /// What a decision comes to: a change to commit, and the answer once it is.
 #[derive(Debug)]
@@ -55,7 +88,8 @@ impl Caller {
         R: Future<Output = Result<T, StoreError>>,
         D: Into<Decision>,
     {
-        for attempt in 0..ATTEMPTS {
+        let mut attempts = Attempts::begin();
+        loop {
             let now = self.web.clock.now();
             let (known, kept, data) = tokio::try_join!(
                 self.web.store.caller(self.identity.account),
@@ -73,11 +107,10 @@ impl Caller {
                 Err(error) => Err(error),
             };
             match outcome {
-                Err(ApiError::Stale) => pause(attempt).await,
+                Err(ApiError::Stale) => attempts.again().await?,
                 settled => return settled,
             }
         }
-        Err(Refusal::from(Code::Busy).retry_after(1).into())
     }
 
     /// The caller's account and memberships beside `read`; the account is made at first sign-in.
@@ -89,16 +122,16 @@ impl Caller {
         read: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<(Account, Vec<Membership>, T), ApiError> {
         let (mut known, data) = tokio::try_join!(self.web.store.caller(self.identity.account), read)?;
-        for attempt in 0..ATTEMPTS {
+        let mut attempts = Attempts::begin();
+        loop {
             match self.admit(&known, self.web.clock.now()).await {
                 Ok(account) => return Ok((account, known.memberships, data)),
                 // Another request of the same person was first.
-                Err(ApiError::Stale) => pause(attempt).await,
+                Err(ApiError::Stale) => attempts.again().await?,
                 Err(error) => return Err(error),
             }
             known = self.web.store.caller(self.identity.account).await?;
         }
-        Err(Refusal::from(Code::Busy).retry_after(1).into())
     }
 
     /// The caller's account: made when it is seen for the first time, given its address when that was verified later.
@@ -160,7 +193,8 @@ impl<P: Need> Member<P> {
         D: Into<Decision>,
     {
         let web = &self.caller.web;
-        for attempt in 0..ATTEMPTS {
+        let mut attempts = Attempts::begin();
+        loop {
             let now = web.clock.now();
             let (access, (data, kept)) = self
                 .beside(async { tokio::try_join!(read(), kept(web, &self.caller, key, now)) })
@@ -170,11 +204,10 @@ impl<P: Need> Member<P> {
             }
             let decision = decide(&access, data, now)?.into();
             match settle(web, &self.caller, key, decision, now).await {
-                Err(ApiError::Stale) => pause(attempt).await,
+                Err(ApiError::Stale) => attempts.again().await?,
                 settled => return settled,
             }
         }
-        Err(Refusal::from(Code::Busy).retry_after(1).into())
     }
 
     /// Notes that the member was active, at most once an hour.

@@ -227,7 +227,7 @@ impl<E: ProvideErrorMetadata + std::error::Error + 'static> From<Failed<E>> for 
 }
 
 /// Whether the service says, or its silence suggests, that the same request may succeed a moment later.
-fn is_passing<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+pub(crate) fn is_passing<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     match error {
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => true,
         SdkError::ServiceError(context) => {
@@ -248,7 +248,20 @@ fn is_passing<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
 }
 
 /// Sends until it succeeds, fails for good, or [`PATIENCE`] is over; waits with full jitter, 25 to 800 ms.
-pub(crate) async fn patiently<T, E, F, S>(mut send: S) -> Result<T, Failed<E>>
+pub(crate) async fn patiently<T, E, F, S>(send: S) -> Result<T, Failed<E>>
+where
+    S: FnMut() -> F,
+    F: Future<Output = Result<T, SdkError<E>>>,
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    patiently_while(send, is_passing).await
+}
+
+/// The same, where `passes` tells which failures may be over a moment later.
+pub(crate) async fn patiently_while<T, E, F, S>(
+    mut send: S,
+    passes: impl Fn(&SdkError<E>) -> bool,
+) -> Result<T, Failed<E>>
 where
     S: FnMut() -> F,
     F: Future<Output = Result<T, SdkError<E>>>,
@@ -262,7 +275,7 @@ where
             Ok(output) => return Ok(output),
             Err(error) => error,
         };
-        let passing = is_passing(&error);
+        let passing = passes(&error);
         if !passing || begun.elapsed() + longest > PATIENCE {
             return Err(Failed {
                 error,

@@ -1,7 +1,6 @@
 //! Builds one conditional transaction out of many wishes; wishes about one key become one operation.
 
-use std::time::Duration;
-
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     CancellationReason, ConditionCheck, Delete, Put, ReturnConsumedCapacity,
@@ -9,7 +8,7 @@ use aws_sdk_dynamodb::types::{
 };
 use portal_domain::code::{Code, Refusal};
 
-use crate::client::{Item, Store, item_key, next_rest, patiently, rest};
+use crate::client::{Item, Store, is_passing, item_key, patiently_while};
 use crate::entity::Entity;
 use crate::entity::idempotency::Record;
 use crate::error::StoreError;
@@ -250,44 +249,58 @@ impl Store {
         }
         let items = transaction.items(&self.table)?;
         let token = format!("{:032x}", rand::random::<u128>());
-        let begun = tokio::time::Instant::now();
-        let mut waited: Option<Duration> = None;
-        loop {
-            let sent = patiently(|| {
+        let sent = patiently_while(
+            || {
                 self.client
                     .transact_write_items()
                     .set_transact_items(Some(items.clone()))
                     .client_request_token(&token)
                     .return_consumed_capacity(ReturnConsumedCapacity::Indexes)
                     .send()
-            })
-            .await;
-            let Err(failed) = sent else { return Ok(()) };
-            let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
-                failed.error.as_service_error()
-            else {
-                return Err(failed.into());
-            };
-            if let Some(error) = transaction.failure(cancelled.cancellation_reasons())? {
-                return Err(error);
-            }
-            // Every reason is contention.
-            let Some(longest) = next_rest(begun, waited) else {
-                return Err(StoreError::Busy);
-            };
-            rest(longest).await;
-            waited = Some(longest);
+            },
+            |error| is_passing(error) || transaction.is_contended(error),
+        )
+        .await;
+        match sent {
+            Ok(_) => Ok(()),
+            Err(failed) => Err(match cancelled(&failed.error) {
+                Some(reasons) => transaction.failure(reasons)?.unwrap_or(StoreError::Busy),
+                None => failed.into(),
+            }),
         }
     }
 }
 
+/// Why a transaction was cancelled, one reason an operation; `None` if something else went wrong.
+fn cancelled(error: &SdkError<TransactWriteItemsError>) -> Option<&[CancellationReason]> {
+    match error.as_service_error()? {
+        TransactWriteItemsError::TransactionCanceledException(cancelled) => {
+            Some(cancelled.cancellation_reasons())
+        }
+        _ => None,
+    }
+}
+
+fn is_contention(code: &str) -> bool {
+    matches!(
+        code,
+        "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"
+    )
+}
+
 impl Transaction {
+    /// Whether it was cancelled for nothing but contention, which passes.
+    fn is_contended(&self, error: &SdkError<TransactWriteItemsError>) -> bool {
+        cancelled(error).is_some_and(|reasons| matches!(self.failure(reasons), Ok(None)))
+    }
+
     /// What the reasons of a cancelled transaction come to; `None` if all are contention that passes.
     fn failure(&self, reasons: &[CancellationReason]) -> Result<Option<StoreError>, StoreError> {
         let mut worst: Option<(&Failing, Option<&Item>)> = None;
         for (operation, reason) in self.operations.iter().zip(reasons) {
             match reason.code().unwrap_or("None") {
-                "None" | "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded" => {}
+                "None" => {}
+                code if is_contention(code) => {}
                 "ConditionalCheckFailed" => {
                     if worst.is_none_or(|(failing, _)| operation.failing < *failing) {
                         worst = Some((&operation.failing, reason.item().filter(|item| !item.is_empty())));

@@ -297,10 +297,11 @@ impl Transaction {
     /// What the reasons of a cancelled transaction come to; `None` if all are contention that passes.
     fn failure(&self, reasons: &[CancellationReason]) -> Result<Option<StoreError>, StoreError> {
         let mut worst: Option<(&Failing, Option<&Item>)> = None;
+        let mut is_answer_contended = false;
         for (operation, reason) in self.operations.iter().zip(reasons) {
             match reason.code().unwrap_or("None") {
                 "None" => {}
-                code if is_contention(code) => {}
+                code if is_contention(code) => is_answer_contended |= operation.failing == Failing::Answered,
                 "ConditionalCheckFailed" => {
                     if worst.is_none_or(|(failing, _)| operation.failing < *failing) {
                         worst = Some((&operation.failing, reason.item().filter(|item| !item.is_empty())));
@@ -316,6 +317,10 @@ impl Transaction {
         let Some((failing, found)) = worst else {
             return Ok(None);
         };
+        // The same request, sent twice, may be what broke the rule: its answer counts, once it can be read.
+        if is_answer_contended {
+            return Ok(Some(StoreError::Stale));
+        }
         Ok(Some(match failing {
             Failing::Answered => match found {
                 Some(item) => {
@@ -427,6 +432,22 @@ mod tests {
         assert!(matches!(
             told(["ItemCollectionSizeLimitExceeded", "None", "None"]),
             Err(StoreError::Broken(_))
+        ));
+    }
+
+    #[test]
+    fn while_another_with_the_same_key_may_be_the_cause_no_rule_is_told() {
+        let transaction = Transaction::default()
+            .delete(key("a"), condition("x"), Failing::Tied)
+            .delete(key("b"), condition("y"), Failing::Answered);
+        let told = |reasons: [&str; 2]| transaction.failure(&reasons.map(reason));
+        assert!(matches!(
+            told(["ConditionalCheckFailed", "TransactionConflict"]),
+            Ok(Some(StoreError::Stale))
+        ));
+        assert!(matches!(
+            told(["ConditionalCheckFailed", "None"]),
+            Ok(Some(StoreError::Refused(_)))
         ));
     }
 }

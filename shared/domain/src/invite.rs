@@ -465,10 +465,20 @@ impl Access {
     /// A new invite.
     ///
     /// # Errors
-    /// [`Code::RoleNotInvitable`], [`Code::RoleUnknown`], [`Code::GrantExceedsOwn`], [`Code::EmailDomainNotAllowed`]. That the
-    /// address is a member or invited, that seats or limits are used up, comes from the commit.
+    /// [`Code::RoleNotInvitable`], [`Code::RoleUnknown`], [`Code::GrantExceedsOwn`], [`Code::EmailDomainNotAllowed`],
+    /// [`Code::LocaleUnsupported`] for a language that the organization does not use. That the address is a member or
+    /// invited, that seats or limits are used up, comes from the commit.
     pub fn create_invite(&self, draft: Draft, now: Timestamp) -> Result<(Invite, Change), Refusal> {
         let permissions = self.invitable(draft.role, &draft.email)?;
+        let languages = &self.organization.settings.languages;
+        let locale = draft.locale.unwrap_or(languages.default);
+        if !languages.available.contains(&locale) {
+            return Err(Refusal::new(
+                Code::LocaleUnsupported,
+                "the organization does not use this language",
+            )
+            .at("/language"));
+        }
         let (account, authority) = self.authority();
         let expires_at = now + LIFETIME;
         let invite = Invite {
@@ -477,9 +487,7 @@ impl Access {
             root: self.organization.root,
             email: draft.email,
             role: draft.role,
-            locale: draft
-                .locale
-                .unwrap_or(self.organization.settings.languages.default),
+            locale,
             inviter: Inviter {
                 account,
                 authority,

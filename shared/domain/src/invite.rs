@@ -515,7 +515,8 @@ impl Access {
     /// The invite with a new link and a new lifetime; whoever resends it answers for it.
     ///
     /// # Errors
-    /// [`Code::InviteAccepted`], [`Code::InviteDeclined`], [`Code::InviteRevoked`]; else as [`Self::create_invite`].
+    /// [`Code::InviteAccepted`], [`Code::InviteDeclined`], [`Code::InviteRevoked`]; [`Code::RoleGone`]; else as
+    /// [`Self::create_invite`], but said of no field: a resend has none.
     pub fn resend_invite(&self, invite: &Invite, now: Timestamp) -> Result<(Invite, Change), Refusal> {
         match invite.status(now) {
             Status::Accepted => return Err(Code::InviteAccepted.into()),
@@ -523,7 +524,14 @@ impl Access {
             Status::Revoked => return Err(Code::InviteRevoked.into()),
             Status::Pending | Status::Expired => {}
         }
-        let permissions = self.invitable(invite.role, &invite.email)?;
+        if self.organization.permissions(invite.role).is_none() {
+            return Err(Code::RoleGone.into());
+        }
+        let whole = |refusal: Refusal| Refusal {
+            errors: Vec::new(),
+            ..refusal
+        };
+        let permissions = self.invitable(invite.role, &invite.email).map_err(whole)?;
         let (account, authority) = self.authority();
         let new = Invite {
             inviter: Inviter {

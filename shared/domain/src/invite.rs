@@ -658,8 +658,8 @@ impl Facts {
     /// # Errors
     /// [`Code::InviteNotFound`] to everybody but the recipient; [`Code::EmailUnverified`]; [`Code::InviteSuperseded`],
     /// [`Code::InviteExpired`], [`Code::InviteAccepted`], [`Code::InviteDeclined`], [`Code::InviteRevoked`];
-    /// [`Code::OrganizationDissolving`]; [`Code::EmailChanged`]; [`Code::LimitExceeded`]. [`Code::InviterWithoutRight`] comes
-    /// from the commit.
+    /// [`Code::OrganizationDissolving`]; [`Code::EmailChanged`]; [`Code::LimitExceeded`]. [`Code::InviterWithoutRight`] of
+    /// anybody else comes from the commit.
     pub fn accept(
         &self,
         link: &InviteLink,
@@ -680,6 +680,10 @@ impl Facts {
             .any(|membership| membership.organization == organization.id)
         {
             return void(Code::AlreadyMember.into());
+        }
+        // Who is no member any more has nothing left to give themselves under another address.
+        if (invite.inviter.account, invite.inviter.authority) == (self.account.id, organization.id) {
+            return Err(Code::InviterWithoutRight.into());
         }
         let Some(permissions) = organization.permissions(invite.role) else {
             return void(Code::RoleGone.into());

@@ -135,8 +135,8 @@ impl Account {
     ///
     /// # Errors
     /// [`Code::RevisionMismatch`]; [`Code::EmailUnverified`] when the wanted address is not the one that the identity provider
-    /// has verified; [`Code::EmailDomainNotAllowed`] when an organization does not allow it. [`Code::EmailClaimed`] comes
-    /// from the commit.
+    /// has verified; [`Code::EmailDomainNotAllowed`] when an organization does not allow it. [`Code::EmailClaimed`], and
+    /// [`Code::InvitePending`] while the address is invited to an organization of theirs, come from the commit.
     pub fn updated(
         &self,
         update: AccountUpdate,

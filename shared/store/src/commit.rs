@@ -79,7 +79,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut transaction = Transaction::default();
         for write in &change.writes {
-            transaction = stage(transaction, write)?;
+            transaction = stage(transaction, write, now)?;
         }
         for fact in &change.facts {
             transaction = check(transaction, fact);
@@ -103,7 +103,7 @@ impl Store {
     }
 }
 
-fn stage(transaction: Transaction, write: &Write) -> Result<Transaction, StoreError> {
+fn stage(transaction: Transaction, write: &Write, now: Timestamp) -> Result<Transaction, StoreError> {
     let exists = || Expression::new("attribute_exists(#pk)");
     Ok(match write {
         Write::AccountCreate(account) => transaction.create(account, Failing::Stale)?,
@@ -139,7 +139,7 @@ fn stage(transaction: Transaction, write: &Write) -> Result<Transaction, StoreEr
         Write::TieRelease(email, organization, invite) => {
             tie::release(transaction, email, *organization, *invite)
         }
-        Write::TieMember(email, organization) => tie::member(transaction, email, *organization)?,
+        Write::TieMember(email, organization) => tie::member(transaction, email, *organization, now)?,
         Write::TieForget(email, organization) => {
             transaction.delete(tie::key(email, *organization), exists(), Failing::Stale)
         }

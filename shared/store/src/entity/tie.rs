@@ -105,22 +105,23 @@ pub(crate) fn accept(
     transaction.put(&tie, of(invite), Failing::Stale)
 }
 
-/// Makes an address a member's that no invite led to.
+/// Makes an address a member's that no invite led to. A pending invite is in the way: with its tie gone, it could be neither
+/// answered nor revoked.
 pub(crate) fn member(
     transaction: Transaction,
     email: &EmailAddress,
     organization: OrganizationId,
+    now: Timestamp,
 ) -> Result<Transaction, StoreError> {
     let tie = Tie {
         email: email.clone(),
         organization,
         state: State::Member,
     };
-    transaction.put(
-        &tie,
-        Expression::new("attribute_not_exists(#pk) OR #state = :invited").with("invited", "invited"),
-        Failing::Tied,
-    )
+    let free = Expression::new("attribute_not_exists(#pk) OR (#state = :invited AND #until <= :now)")
+        .with("invited", "invited")
+        .with("now", now);
+    transaction.put(&tie, free, Failing::Tied)
 }
 
 /// Frees the address of a pending invite.

@@ -210,6 +210,25 @@ impl<P: Need> Member<P> {
         }
     }
 
+    /// Binds `key` to a request whose parts have keys and answers of their own.
+    ///
+    /// # Errors
+    /// As [`Self::beside`]; [`Code::IdempotencyKeyReused`] when the key came with another request, of which parts may
+    /// have failed and so left no answer to be compared with.
+    pub async fn begin(&self, key: &Key) -> Result<(), ApiError> {
+        let web = &self.caller.web;
+        let now = web.clock.now();
+        let (_, kept) = self.beside(kept(web, &self.caller, Some(key), now)).await?;
+        if replayed(Some(key), kept)?.is_some() {
+            return Ok(());
+        }
+        let record = key.record(self.account(), now);
+        match web.store.commit(&Change::default(), Some(&record), now).await {
+            Err(StoreError::Answered(first)) => Ok(key.check(*first).map(drop)?),
+            committed => Ok(committed?),
+        }
+    }
+
     /// Notes that the member was active, at most once an hour.
     async fn touch(&self, access: &Access, now: Timestamp) {
         let membership = &access.membership;

@@ -27,7 +27,7 @@ pub(crate) async fn accept_invite(
     let answer = caller
         .perform(
             Some(&request.key),
-            || opened.read(),
+            || opened.read_with_seats(),
             |account, memberships, (invite, organization, seats), now| {
                 let facts = Facts {
                     invite,

@@ -74,6 +74,22 @@ impl Opened<'_> {
         Ok((invite, organization, seats))
     }
 
+    /// The same for a decision about seats: in a plan that became smaller, those of expired invites are given back first.
+    pub(crate) async fn read_with_seats(&self) -> Result<Found, StoreError> {
+        let (invite, organization, seats) = self.read().await?;
+        let seats = match seats {
+            Some(seats) if seats.used > seats.limit => Some(
+                self.app
+                    .web
+                    .store
+                    .without_expired(seats, self.app.web.clock.now())
+                    .await?,
+            ),
+            seats => seats,
+        };
+        Ok((invite, organization, seats))
+    }
+
     /// The answer; one that says that there is nothing for the caller counts against their network.
     pub(crate) async fn counted(&self, answer: Result<Reply, ApiError>) -> Result<Reply, ApiError> {
         if matches!(&answer, Err(ApiError::Refused(refusal)) if refusal.code == Code::InviteNotFound) {

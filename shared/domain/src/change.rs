@@ -207,11 +207,9 @@ impl Change {
         self
     }
 
-    /// Whether it needs a seat that may be none.
+    /// Whose seats it needs, if it needs one more or those that are used to be within the limit.
     #[must_use]
-    pub fn takes_seat(&self) -> Option<OrganizationId> {
-        self.seats
-            .filter(|seats| seats.change == SeatChange::Take)
-            .map(|seats| seats.root)
+    pub fn needs_seats(&self) -> Option<SeatEffect> {
+        self.seats.filter(|seats| seats.within_limit)
     }
 }

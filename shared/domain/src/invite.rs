@@ -551,6 +551,12 @@ impl Access {
             .writes(invite.due().map(Write::DueDelete))
             .write(Write::InviteReplace(new.clone()))
             .seats(invite.root, SeatChange::between(invite.seat_held, new.seat_held));
+        // An expired invite that nobody took the seat from takes it anew, and so only if the plan still has it.
+        let change = if invite.seat_held && invite.status(now) == Status::Expired {
+            change.within_seats(invite.root)
+        } else {
+            change
+        };
         Ok((new.clone(), self.sending(change, &new, now)))
     }
 

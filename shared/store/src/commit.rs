@@ -3,8 +3,7 @@
 use jiff::Timestamp;
 use portal_domain::change::{Change, CountChange, Fact, SeatEffect, Write};
 use portal_domain::code::Code;
-use portal_domain::id::OrganizationId;
-use portal_domain::plan::SeatChange;
+use portal_domain::plan::{SeatChange, Seats};
 use portal_domain::role::Role;
 
 use crate::client::Store;
@@ -16,6 +15,9 @@ use crate::transaction::{Failing, Transaction};
 
 /// How many expired seat holds are tried before the plan's seats count as used up.
 const MOST_TAKEOVERS: usize = 10;
+
+/// How many seats of expired invites one request gives back.
+const MOST_RETURNS: usize = 25;
 
 impl Store {
     /// Commits everything in `change`, with its audit events, messages and the record of the answer, or nothing.
@@ -32,28 +34,39 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let first = self.commit_once(change, answer, now).await;
-        match (first, change.takes_seat()) {
-            (Err(StoreError::Refused(refusal)), Some(root)) if refusal.code == Code::SeatLimitReached => self
-                .commit_taking_over(change, answer, root, now)
-                .await?
-                .ok_or(StoreError::Refused(refusal)),
+        match (first, change.needs_seats()) {
+            (Err(StoreError::Refused(refusal)), Some(needed)) if refusal.code == Code::SeatLimitReached => {
+                self.commit_with_expired_seats(change, answer, needed, now)
+                    .await?
+                    .ok_or(StoreError::Refused(refusal))
+            }
             (committed, _) => committed,
         }
     }
 
-    async fn commit_taking_over(
+    /// Commits what found no seat, by what expired invites still hold; `None` if they hold nothing.
+    async fn commit_with_expired_seats(
         &self,
         change: &Change,
         answer: Option<&Record>,
-        root: OrganizationId,
+        needed: SeatEffect,
         now: Timestamp,
     ) -> Result<Option<()>, StoreError> {
-        let mut holds = self.expired_holds(root, now, MOST_TAKEOVERS).await?;
-        // Requests that come at the same time begin at different holds.
-        if !holds.is_empty() {
-            let first = rand::random_range(0..holds.len());
-            holds.rotate_left(first);
+        let (seats, mut holds) = tokio::try_join!(
+            self.seats(needed.root),
+            self.expired_holds(needed.root, now, MOST_TAKEOVERS)
+        )?;
+        let Some(seats) = seats.filter(|_| !holds.is_empty()) else {
+            return Ok(None);
+        };
+        // In a plan that became smaller, what is used beyond it can be given back but not taken over.
+        if seats.used > seats.limit || needed.change != SeatChange::Take {
+            self.without_expired(seats, now).await?;
+            return Err(StoreError::Stale);
         }
+        // Requests that come at the same time begin at different holds.
+        let first = rand::random_range(0..holds.len());
+        holds.rotate_left(first);
         for expiry in holds.iter().filter_map(|hold| hold.expired("invites", now)) {
             match self
                 .commit_once(&change.clone().taking_over(expiry), answer, now)
@@ -64,11 +77,28 @@ impl Store {
                 other => return other.map(Some),
             }
         }
-        if holds.is_empty() {
-            Ok(None)
-        } else {
-            Err(StoreError::Stale)
+        Err(StoreError::Stale)
+    }
+
+    /// The seats as they are once expired invites gave back what they hold beyond the limit of a plan that became smaller.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`], [`StoreError::Broken`].
+    pub async fn without_expired(&self, seats: Seats, now: Timestamp) -> Result<Seats, StoreError> {
+        let beyond = usize::try_from(seats.used.saturating_sub(seats.limit)).unwrap_or(MOST_RETURNS);
+        if beyond == 0 {
+            return Ok(seats);
         }
+        let root = seats.organization;
+        let holds = self.expired_holds(root, now, beyond.min(MOST_RETURNS)).await?;
+        for expiry in holds.iter().filter_map(|hold| hold.expired("invites", now)) {
+            match self.commit_once(&expiry, None, now).await {
+                // The index was behind, or somebody else was first.
+                Ok(()) | Err(StoreError::Stale) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.seats(root).await?.unwrap_or(seats))
     }
 
     async fn commit_once(

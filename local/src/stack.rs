@@ -36,8 +36,10 @@ pub const CLIENT: &str = "portal-local";
 /// The name that account ids are made from.
 pub const ISSUER_NAME: &str = "local";
 
-const MAIL_QUEUE: &str = "mail";
-const FEEDBACK_QUEUE: &str = "mail-feedback";
+/// The queue between the outbox and the mail sender.
+pub const MAIL_QUEUE: &str = "mail";
+/// The queue of what the mail service says of mails.
+pub const FEEDBACK_QUEUE: &str = "mail-feedback";
 
 /// Keys for this machine only, the same at every start so that links and cursors outlive a restart. They open nothing elsewhere.
 const LINK_KEYS: &str =

@@ -6,7 +6,7 @@ mod extract;
 mod function;
 mod guard;
 mod layer;
-mod logging;
+pub mod logging;
 pub mod perform;
 pub mod problem;
 mod routes;

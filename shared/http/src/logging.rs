@@ -1,11 +1,12 @@
 //! One JSON line per event, from an allow-list of fields: never a name, an address, a token or a body.
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Starts logging at `level` for this product's own targets. Libraries warn only: at lower levels they log requests.
-pub(crate) fn start(level: &str) {
+/// Starts logging to `lines` at `level` for this product's own targets. Libraries warn only: at lower levels they log requests.
+pub fn start(level: &str, lines: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
     let own: LevelFilter = level.parse().unwrap_or(LevelFilter::INFO);
     let targets = Targets::new()
         .with_default(LevelFilter::WARN.min(own))
@@ -27,7 +28,8 @@ pub(crate) fn start(level: &str) {
         .json()
         .flatten_event(true)
         .with_current_span(true)
-        .with_span_list(false);
+        .with_span_list(false)
+        .with_writer(lines);
     // A second start in one process, as in tests, keeps the first.
     let _ = tracing_subscriber::registry()
         .with(targets)

@@ -110,3 +110,20 @@ fn network(ip: Option<&str>) -> String {
         None => "unknown".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::network;
+
+    #[test]
+    fn addresses_of_one_network_count_together() {
+        let same = |one: &str, other: &str| network(Some(one)) == network(Some(other));
+        assert!(same("192.0.2.1", "192.0.2.250"));
+        assert!(!same("192.0.2.1", "192.0.3.1"));
+        assert!(same("2001:db8:1::1", "2001:db8:1:ffff::2"));
+        assert!(!same("2001:db8:1::1", "2001:db8:2::1"));
+        assert!(same("::ffff:192.0.2.1", "192.0.2.9"), "IPv4 written as IPv6");
+        assert!(!same("::ffff:192.0.2.1", "::ffff:198.51.100.1"));
+        assert_eq!(network(Some("nonsense")), network(None));
+    }
+}

@@ -122,3 +122,142 @@ impl Links {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    const ONE: &str = "b25lIGtleSBvZiB0aGlydHktdHdvIGJ5dGVzIG9yIG1vcmU=";
+    const OTHER: &str = "YW5vdGhlciBrZXkgb2YgdGhpcnR5LXR3byBieXRlcyBvciBtb3Jl";
+
+    fn configured(keys: &str) -> Result<Links, ConfigError> {
+        let variables = [
+            (LINK_KEYS.name.to_owned(), keys.to_owned()),
+            (PORTAL_URL.name.to_owned(), "https://portal.example/".to_owned()),
+        ];
+        let aws = aws_config::SdkConfig::builder().build();
+        Links::new(&Config::new(variables.into(), aws, Clock::system()))
+    }
+
+    fn links(current: &str, keys: &[(&str, &str)]) -> Links {
+        let keys: BTreeMap<_, _> = keys.iter().copied().collect();
+        configured(&serde_json::json!({ "current": current, "keys": keys }).to_string()).unwrap()
+    }
+
+    fn link() -> InviteLink {
+        let at = "2026-03-01T12:00:00.123Z".parse().unwrap();
+        InviteLink {
+            organization: OrganizationId::mint(at),
+            root: OrganizationId::mint(at),
+            invite: InviteId::mint(at),
+            version: 7,
+            expires_at: at,
+        }
+    }
+
+    #[test]
+    fn a_token_says_what_was_signed() {
+        let links = links("k1", &[("k1", ONE)]);
+        let link = link();
+        assert_eq!(links.verify(&links.token(&link).unwrap()), Ok(link));
+    }
+
+    #[test]
+    fn a_former_key_verifies_as_long_as_it_is_kept() {
+        let before = links("k1", &[("k1", ONE)]).token(&link()).unwrap();
+        assert!(links("k2", &[("k1", ONE), ("k2", OTHER)]).verify(&before).is_ok());
+        for without in [
+            links("k2", &[("k2", OTHER)]),
+            links("k2", &[("k2", ONE)]),
+            links("k1", &[("k1", OTHER)]),
+        ] {
+            assert_eq!(without.verify(&before), Err(Code::InviteNotFound.into()));
+        }
+    }
+
+    #[test]
+    fn no_changed_bit_and_no_other_spelling_is_a_link() {
+        let links = links("k1", &[("k1", ONE), ("k2", ONE)]);
+        let token = links.token(&link()).unwrap();
+        let parts: Vec<&str> = token.split('.').collect();
+        for (part, bytes) in [1, 2].map(|part| (part, BASE64_URL_SAFE_NO_PAD.decode(parts[part]).unwrap())) {
+            for bit in 0..bytes.len() * 8 {
+                let mut changed = bytes.clone();
+                changed[bit / 8] ^= 1 << (bit % 8);
+                let mut parts: Vec<String> = parts.iter().map(ToString::to_string).collect();
+                parts[part] = BASE64_URL_SAFE_NO_PAD.encode(changed);
+                assert!(links.read(&parts.join(".")).is_none(), "bit {bit} of part {part}");
+            }
+        }
+        // The bits of the last character that no byte needs.
+        let last = token.chars().last().unwrap();
+        for other in ('A'..='Z')
+            .chain('a'..='z')
+            .chain('0'..='9')
+            .filter(|other| *other != last)
+        {
+            assert!(
+                links
+                    .read(&format!("{}{other}", &token[..token.len() - 1]))
+                    .is_none(),
+                "{other}"
+            );
+        }
+        for cut in 0..token.len() {
+            assert!(links.read(&token[..cut]).is_none(), "{cut}");
+        }
+        for other in [
+            token.replacen("k1", "k2", 1),
+            token.replacen("k1", "K1", 1),
+            token.replacen("k1", "", 1),
+            token.replace('.', "\u{2024}"),
+            format!("{token}."),
+            format!("{token}="),
+            format!(".{token}"),
+            format!("{} {}", parts[0], token),
+            "x".repeat(513),
+            String::new(),
+        ] {
+            assert!(links.read(&other).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_was_signed_for_another_purpose_is_no_link() {
+        let links = links("k1", &[("k1", ONE)]);
+        let token = links.token(&link()).unwrap();
+        let (signed, _) = token.rsplit_once('.').unwrap();
+        let key = &links.keys["k1"];
+        for purpose in ["", ".", "portal.invite-link.v2.", "portal.consent-link.v1."] {
+            let tag = hmac::sign(key, format!("{purpose}{signed}").as_bytes());
+            let other = format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(tag));
+            assert!(links.read(&other).is_none(), "{purpose}");
+        }
+        // A payload of another length, well signed.
+        for length in [0, LENGTH - 1, LENGTH + 1] {
+            let signed = format!("k1.{}", BASE64_URL_SAFE_NO_PAD.encode(vec![0; length]));
+            let tag = hmac::sign(key, format!("{PURPOSE}.{signed}").as_bytes());
+            assert!(
+                links
+                    .read(&format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(tag)))
+                    .is_none()
+            );
+        }
+    }
+
+    #[test]
+    fn without_a_good_current_key_nothing_starts() {
+        for keys in [
+            String::new(),
+            "{}".to_owned(),
+            format!(r#"{{"current":"k2","keys":{{"k1":"{ONE}"}}}}"#),
+            r#"{"current":"k1","keys":{"k1":"c2hvcnQ="}}"#.to_owned(),
+            r#"{"current":"k1","keys":{"k1":"%%%"}}"#.to_owned(),
+            format!(r#"{{"current":"k.1","keys":{{"k.1":"{ONE}"}}}}"#),
+        ] {
+            let error = configured(&keys).unwrap_err().to_string();
+            assert!(error.contains(LINK_KEYS.name) && !error.contains(ONE), "{error}");
+        }
+    }
+}

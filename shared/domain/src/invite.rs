@@ -782,3 +782,668 @@ impl Facts {
         Ok(invite.ended(State::Declined { at: now }, event, now).1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::access::Phase;
+    use crate::organization::RoleDraft;
+    use crate::permission::Permission;
+
+    const MILLISECOND: SignedDuration = SignedDuration::from_millis(1);
+
+    fn at() -> Timestamp {
+        "2026-03-01T12:00:00Z".parse().unwrap()
+    }
+
+    fn identity(subject: &str, email: &str) -> Identity {
+        Identity {
+            account: AccountId::of("test", subject),
+            verified_email: Some(email.parse().unwrap()),
+            name: Some("Dana".parse().unwrap()),
+        }
+    }
+
+    fn account(subject: &str, email: &str) -> Account {
+        Account::first_seen(&identity(subject, email), at())
+    }
+
+    /// A clinic with its admin Dana.
+    fn clinic() -> (Organization, Membership) {
+        let draft = crate::organization::Draft {
+            name: "Riverside".parse().unwrap(),
+            settings: crate::organization::Settings::default(),
+        };
+        let (dana, who) = (
+            account("dana", "dana@x.example"),
+            identity("dana", "dana@x.example"),
+        );
+        let (organization, _) =
+            Organization::create(draft, &dana, &who, 0, &Origin::default(), at()).unwrap();
+        let membership = Membership::new(
+            &dana,
+            dana.email.clone().unwrap(),
+            &organization,
+            Role::Admin,
+            at(),
+        );
+        (organization, membership)
+    }
+
+    fn access(organization: &Organization, membership: &Membership) -> Access {
+        let memberships = vec![membership.clone()];
+        let organization = Some(organization.clone());
+        Access::resolve(organization, memberships, None, Phase::Active, Origin::default()).unwrap()
+    }
+
+    /// The clinic with one more custom role of these permissions.
+    fn with_role(organization: &Organization, permissions: &[Permission]) -> (Organization, Role) {
+        let (_, dana) = clinic();
+        let draft = RoleDraft {
+            name: "Own".parse().unwrap(),
+            permissions: permissions.iter().copied().collect(),
+        };
+        let admin = Membership {
+            organization: organization.id,
+            ..dana
+        };
+        let (role, _) = access(organization, &admin).create_role(draft, at()).unwrap();
+        let mut organization = organization.clone();
+        organization.roles.push(role.clone());
+        (organization, Role::Custom(role.id))
+    }
+
+    fn draft(role: Role) -> Draft {
+        Draft {
+            email: "ada@x.example".parse().unwrap(),
+            role,
+            locale: None,
+        }
+    }
+
+    /// Ada's invite and everything that her answer is decided by.
+    fn invited(role: Role) -> (Facts, InviteLink) {
+        let (organization, dana) = clinic();
+        let (invite, _) = access(&organization, &dana)
+            .create_invite(draft(role), at())
+            .unwrap();
+        let link = invite.link().unwrap();
+        let facts = Facts {
+            seats: Some(Seats {
+                used: 1,
+                ..Seats::of(&crate::plan::TEAM, organization.id)
+            }),
+            invite: Some(invite),
+            organization: Some(organization),
+            account: account("ada", "ada@x.example"),
+            memberships: Vec::new(),
+        };
+        (facts, link)
+    }
+
+    fn ada() -> Identity {
+        identity("ada", "ada@x.example")
+    }
+
+    /// The three answers of `who`, as the code they are refused with.
+    fn codes(facts: &Facts, link: &InviteLink, who: &Identity, now: Timestamp) -> [Option<Code>; 3] {
+        let origin = Origin::default();
+        let accepted = match facts.accept(link, who, &origin, now) {
+            Ok(Acceptance::Member(..)) => None,
+            Ok(Acceptance::Void(void)) => Some(void.refusal.code),
+            Err(refusal) => Some(refusal.code),
+        };
+        [
+            facts.preview(link, who, now).err().map(|refusal| refusal.code),
+            accepted,
+            facts
+                .decline(link, who, &origin, now)
+                .err()
+                .map(|refusal| refusal.code),
+        ]
+    }
+
+    fn seat(change: &Change) -> SeatChange {
+        change.seats.map_or(SeatChange::Keep, |seats| seats.change)
+    }
+
+    fn releases_tie(change: &Change) -> bool {
+        change
+            .writes
+            .iter()
+            .any(|write| matches!(write, Write::TieRelease(..)))
+    }
+
+    fn replaced(change: &Change) -> &Invite {
+        let replaced = change.writes.iter().find_map(|write| match write {
+            Write::InviteReplace(invite) => Some(invite),
+            _ => None,
+        });
+        replaced.unwrap()
+    }
+
+    /// The invite in every state that it can be in, with what its recipient is told.
+    fn states(facts: &Facts) -> Vec<(Invite, Option<Code>)> {
+        let invite = facts.invite.clone().unwrap();
+        let (by, expires_at) = (AccountId::of("test", "ada"), at() + LIFETIME);
+        [
+            (State::Pending { expires_at }, None),
+            (State::Pending { expires_at: at() }, Some(Code::InviteExpired)),
+            (State::Expired { expires_at: at() }, Some(Code::InviteExpired)),
+            (State::Accepted { by, at: at() }, Some(Code::InviteAccepted)),
+            (State::Declined { at: at() }, Some(Code::InviteDeclined)),
+            (
+                State::Revoked {
+                    by: Some(by),
+                    at: at(),
+                },
+                Some(Code::InviteRevoked),
+            ),
+            (State::Revoked { by: None, at: at() }, Some(Code::InviteRevoked)),
+        ]
+        .map(|(state, code)| {
+            (
+                Invite {
+                    state,
+                    ..invite.clone()
+                },
+                code,
+            )
+        })
+        .into()
+    }
+
+    #[test]
+    fn it_lives_seven_days_to_the_millisecond() {
+        let (facts, link) = invited(Role::Provider);
+        let end = at() + LIFETIME;
+        assert_eq!(LIFETIME.as_hours(), 7 * 24);
+        for now in [at(), end - SignedDuration::from_secs(1), end - MILLISECOND] {
+            assert_eq!(codes(&facts, &link, &ada(), now), [None; 3], "{now}");
+        }
+        for now in [end, end + MILLISECOND, end + LIFETIME * 50] {
+            assert_eq!(
+                codes(&facts, &link, &ada(), now),
+                [Some(Code::InviteExpired); 3],
+                "{now}"
+            );
+        }
+    }
+
+    #[test]
+    fn its_recipient_is_told_what_became_of_it_and_a_stranger_nothing() {
+        let (facts, link) = invited(Role::Provider);
+        let (unverified, stranger) = (
+            Identity {
+                verified_email: None,
+                ..ada()
+            },
+            identity("eve", "eve@x.example"),
+        );
+        for (invite, code) in states(&facts) {
+            let facts = Facts {
+                invite: Some(invite.clone()),
+                ..facts.clone()
+            };
+            assert_eq!(
+                codes(&facts, &link, &ada(), at()),
+                [code; 3],
+                "{:?}",
+                invite.state
+            );
+            let older = InviteLink { version: 0, ..link };
+            let superseded = match code {
+                None | Some(Code::InviteExpired) => Some(Code::InviteSuperseded),
+                answered => answered,
+            };
+            assert_eq!(codes(&facts, &older, &ada(), at()), [superseded; 3]);
+            for link in [&link, &older] {
+                assert_eq!(
+                    codes(&facts, link, &stranger, at()),
+                    [Some(Code::InviteNotFound); 3]
+                );
+                assert_eq!(
+                    codes(&facts, link, &unverified, at()),
+                    [Some(Code::EmailUnverified); 3]
+                );
+            }
+        }
+        for facts in [
+            Facts {
+                invite: None,
+                ..facts.clone()
+            },
+            Facts {
+                organization: None,
+                ..facts
+            },
+        ] {
+            assert_eq!(
+                codes(&facts, &link, &ada(), at()),
+                [Some(Code::InviteNotFound); 3]
+            );
+        }
+    }
+
+    #[test]
+    fn a_link_ends_with_the_time_it_was_mailed_with() {
+        let (facts, link) = invited(Role::Viewer);
+        let shorter = InviteLink {
+            expires_at: at() + MILLISECOND,
+            ..link
+        };
+        assert_eq!(codes(&facts, &shorter, &ada(), at()), [None; 3]);
+        assert_eq!(
+            codes(&facts, &shorter, &ada(), at() + MILLISECOND),
+            [Some(Code::InviteExpired); 3]
+        );
+    }
+
+    #[test]
+    fn accepting_changes_no_seat_and_rests_on_whoever_may_give_the_role() {
+        let (organization, _) = clinic();
+        let (organization, desk) = with_role(
+            &organization,
+            &[Permission::InvitesManage, Permission::SessionsCreate],
+        );
+        let (organization, _) = with_role(&organization, &[Permission::InvitesManage]);
+        let (facts, link) = invited(Role::Provider);
+        let facts = Facts {
+            organization: Some(Organization {
+                id: facts.organization.as_ref().unwrap().id,
+                ..organization
+            }),
+            ..facts
+        };
+
+        let Ok(Acceptance::Member(membership, change)) =
+            facts.accept(&link, &ada(), &Origin::default(), at())
+        else {
+            panic!("a membership")
+        };
+
+        assert_eq!((membership.role, membership.seat), (Role::Provider, true));
+        assert_eq!(seat(&change), SeatChange::Keep);
+        assert!(change.seats.unwrap().within_limit, "a smaller plan is noticed");
+        let inviter = change.facts.iter().find_map(|fact| match fact {
+            Fact::InviterHolds(_, _, roles) => Some(roles.clone()),
+            _ => None,
+        });
+        assert_eq!(inviter.unwrap(), [Role::Admin, desk]);
+        assert_eq!(change.audit.len(), 1);
+        assert!(change.messages.is_empty() && change.uses.is_empty());
+    }
+
+    #[test]
+    fn what_can_never_be_accepted_any_more_ends_and_gives_back_seat_and_address() {
+        let (facts, link) = invited(Role::Provider);
+        let organization = facts.organization.clone().unwrap();
+        let member = Membership::new(
+            &facts.account,
+            "ada.old@x.example".parse().unwrap(),
+            &organization,
+            Role::Viewer,
+            at(),
+        );
+        let mut strict = organization.clone();
+        strict.settings.allowed_domains = BTreeSet::from(["y.example".parse().unwrap()]);
+        let gone = Invite {
+            role: with_role(&organization, &[]).1,
+            ..facts.invite.clone().unwrap()
+        };
+        let small = Seats {
+            used: 2,
+            limit: 1,
+            ..facts.seats.clone().unwrap()
+        };
+        for (facts, code) in [
+            (
+                Facts {
+                    memberships: vec![member],
+                    ..facts.clone()
+                },
+                Code::AlreadyMember,
+            ),
+            (
+                Facts {
+                    organization: Some(strict),
+                    ..facts.clone()
+                },
+                Code::EmailDomainNotAllowed,
+            ),
+            (
+                Facts {
+                    invite: Some(gone),
+                    ..facts.clone()
+                },
+                Code::RoleGone,
+            ),
+            (
+                Facts {
+                    seats: Some(small),
+                    ..facts.clone()
+                },
+                Code::SeatLimitReached,
+            ),
+            (
+                Facts {
+                    seats: None,
+                    ..facts.clone()
+                },
+                Code::SeatLimitReached,
+            ),
+        ] {
+            let Ok(Acceptance::Void(void)) = facts.accept(&link, &ada(), &Origin::default(), at()) else {
+                panic!("{code:?} ends it")
+            };
+            assert_eq!(void.refusal.code, code);
+            assert_eq!(seat(&void.change), SeatChange::Release);
+            assert!(releases_tie(&void.change));
+            let ended = replaced(&void.change);
+            assert_eq!(ended.state, State::Revoked { by: None, at: at() });
+            assert!(!ended.seat_held);
+            assert_eq!(void.change.audit.len(), 1);
+        }
+    }
+
+    #[test]
+    fn what_may_pass_does_not_end_it() {
+        let (facts, link) = invited(Role::Viewer);
+        let other = Account {
+            email: Some("ada.old@x.example".parse().unwrap()),
+            ..facts.account.clone()
+        };
+        let mut dissolving = facts.organization.clone().unwrap();
+        dissolving.state = OrganizationState::Dissolving {
+            requested_by: facts.account.id,
+            requested_at: at(),
+            final_at: at() + LIFETIME,
+        };
+        let elsewhere = |n: usize| Membership {
+            organization: OrganizationId::mint(at() + MILLISECOND * i32::try_from(n).unwrap()),
+            ..clinic().1
+        };
+        let busy = (0..MOST_MEMBERSHIPS).map(elsewhere).collect();
+        let mut own = facts.invite.clone().unwrap();
+        own.inviter.account = facts.account.id;
+        for (facts, code) in [
+            (
+                Facts {
+                    account: other,
+                    ..facts.clone()
+                },
+                Code::EmailChanged,
+            ),
+            (
+                Facts {
+                    organization: Some(dissolving),
+                    ..facts.clone()
+                },
+                Code::OrganizationDissolving,
+            ),
+            (
+                Facts {
+                    memberships: busy,
+                    ..facts.clone()
+                },
+                Code::LimitExceeded,
+            ),
+            (
+                Facts {
+                    invite: Some(own),
+                    ..facts.clone()
+                },
+                Code::InviterWithoutRight,
+            ),
+        ] {
+            let refused = facts.accept(&link, &ada(), &Origin::default(), at());
+            assert_eq!(refused.unwrap_err().code, code);
+        }
+    }
+
+    #[test]
+    fn nobody_invites_to_what_they_do_not_hold() {
+        use Permission as P;
+        let (organization, dana) = clinic();
+        let (organization, desk) = with_role(&organization, &[P::InvitesManage, P::MembersRead]);
+        let (organization, less) = with_role(&organization, &[P::MembersRead]);
+        let (organization, beside) = with_role(&organization, &[P::MembersRead, P::AuditRead]);
+        let (organization, none) = with_role(&organization, &[]);
+        let (_, foreign) = with_role(&organization, &[P::MembersRead]);
+        let by = |inviter: Role, role: Role| {
+            let membership = Membership {
+                organization: organization.id,
+                role: inviter,
+                ..dana.clone()
+            };
+            let made = access(&organization, &membership).create_invite(draft(role), at());
+            made.map(|(invite, _)| invite.seat_held)
+                .map_err(|refusal| refusal.code)
+        };
+        for (inviter, role, expected) in [
+            (Role::Admin, Role::Admin, Err(Code::RoleNotInvitable)),
+            (Role::Admin, Role::Provider, Ok(true)),
+            (Role::Admin, Role::Viewer, Ok(false)),
+            (Role::Admin, beside, Ok(false)),
+            (Role::Admin, foreign, Err(Code::RoleUnknown)),
+            (desk, desk, Ok(false)),
+            (desk, less, Ok(false)),
+            (desk, none, Ok(false)),
+            (desk, beside, Err(Code::GrantExceedsOwn)),
+            (desk, Role::Viewer, Err(Code::GrantExceedsOwn)),
+            (desk, Role::Provider, Err(Code::GrantExceedsOwn)),
+            (desk, Role::Admin, Err(Code::RoleNotInvitable)),
+            (desk, foreign, Err(Code::RoleUnknown)),
+        ] {
+            assert_eq!(by(inviter, role), expected, "{inviter:?} invites {role:?}");
+        }
+    }
+
+    #[test]
+    fn a_mail_is_written_in_a_language_that_the_organization_uses() {
+        let (mut organization, dana) = clinic();
+        organization.settings.languages = crate::organization::Languages {
+            default: Locale::De,
+            available: [Locale::De, Locale::Es].into(),
+        };
+        let wanted = |locale| Draft {
+            locale,
+            ..draft(Role::Viewer)
+        };
+        let access = access(&organization, &dana);
+        for (wanted, expected) in [
+            (wanted(None), Ok(Locale::De)),
+            (wanted(Some(Locale::Es)), Ok(Locale::Es)),
+            (wanted(Some(Locale::En)), Err(Code::LocaleUnsupported)),
+        ] {
+            let made = access.create_invite(wanted, at());
+            assert_eq!(
+                made.map(|(invite, _)| invite.locale)
+                    .map_err(|refusal| refusal.code),
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn a_resend_begins_anew_and_takes_a_seat_only_where_none_is_held() {
+        let (facts, link) = invited(Role::Provider);
+        let (organization, _) = clinic();
+        let organization = Organization {
+            id: facts.organization.as_ref().unwrap().id,
+            ..organization
+        };
+        let dana = Membership {
+            organization: organization.id,
+            ..clinic().1
+        };
+        let access = access(&organization, &dana);
+        let later = at() + SignedDuration::from_hours(1);
+        let invite = facts.invite.clone().unwrap();
+        let expired = |seat_held| Invite {
+            state: State::Pending { expires_at: at() },
+            seat_held,
+            ..invite.clone()
+        };
+        for (old, taken, within) in [
+            (invite.clone(), SeatChange::Keep, false),
+            (expired(true), SeatChange::Keep, true),
+            (expired(false), SeatChange::Take, true),
+        ] {
+            let (new, change) = access.resend_invite(&old, later).unwrap();
+            assert_eq!((new.version, new.rev, new.seat_held), (2, 2, true));
+            assert_eq!(new.expires_at(), Some(later + LIFETIME));
+            assert_eq!((new.id, new.created_at), (old.id, old.created_at));
+            assert_eq!(new.delivery, Delivery::Queued);
+            assert_eq!(seat(&change), taken);
+            assert_eq!(change.seats.is_some_and(|seats| seats.within_limit), within);
+            assert_eq!((change.messages.len(), change.uses.len()), (1, 3));
+            assert_eq!(
+                new.answerable(&link, later).unwrap_err().code,
+                Code::InviteSuperseded
+            );
+        }
+        for (answered, code) in states(&facts) {
+            let refused = access
+                .resend_invite(&answered, at())
+                .err()
+                .map(|refusal| refusal.code);
+            assert_eq!(refused, code.filter(|code| *code != Code::InviteExpired));
+        }
+        let gone = Invite {
+            role: with_role(&organization, &[]).1,
+            ..invite.clone()
+        };
+        assert_eq!(
+            access.resend_invite(&gone, at()).unwrap_err(),
+            Code::RoleGone.into()
+        );
+    }
+
+    #[test]
+    fn an_end_gives_back_exactly_what_was_held() {
+        let (facts, link) = invited(Role::Provider);
+        let organization = facts.organization.clone().unwrap();
+        let dana = Membership {
+            organization: organization.id,
+            ..clinic().1
+        };
+        let access = access(&organization, &dana);
+        let invite = facts.invite.clone().unwrap();
+        let expires_at = at();
+        for (state, seat_held, seat_change, tied) in [
+            (invite.state.clone(), true, SeatChange::Release, true),
+            (invite.state.clone(), false, SeatChange::Keep, true),
+            // Its address may be another invite's by now, and its seat somebody else's.
+            (State::Pending { expires_at }, true, SeatChange::Release, false),
+            (State::Pending { expires_at }, false, SeatChange::Keep, false),
+            (State::Expired { expires_at }, false, SeatChange::Keep, false),
+        ] {
+            let invite = Invite {
+                state,
+                seat_held,
+                ..invite.clone()
+            };
+            let (revoked, change) = access.revoke_invite(&invite, invite.rev, at()).unwrap();
+            assert_eq!(seat(&change), seat_change);
+            assert_eq!(releases_tie(&change), tied);
+            assert!(!revoked.seat_held && revoked.link().is_none());
+            let touched = change.writes.iter().any(|write| {
+                matches!(
+                    write,
+                    Write::MembershipDelete(_) | Write::MembershipReplace(_) | Write::TieForget(..)
+                )
+            });
+            assert!(!touched, "a revoke is about no member");
+        }
+        let seen = access.revoke_invite(&invite, invite.rev + 1, at());
+        assert_eq!(seen.unwrap_err().code, Code::RevisionMismatch);
+        for (answered, code) in states(&facts) {
+            let refused = access.revoke_invite(&answered, answered.rev, at()).err();
+            assert_eq!(
+                refused.map(|refusal| refusal.code),
+                code.filter(|code| *code != Code::InviteExpired)
+            );
+        }
+        let declined = facts.decline(&link, &ada(), &Origin::default(), at()).unwrap();
+        assert_eq!(seat(&declined), SeatChange::Release);
+        assert!(releases_tie(&declined));
+    }
+
+    #[test]
+    fn only_a_pending_invite_whose_time_is_over_expires() {
+        let (facts, _) = invited(Role::Provider);
+        let invite = facts.invite.clone().unwrap();
+        let end = at() + LIFETIME;
+        assert_eq!(invite.expired("job", end - MILLISECOND), None);
+        let change = invite.expired("job", end).unwrap();
+        assert_eq!(seat(&change), SeatChange::Release);
+        assert!(!releases_tie(&change), "the tie has the same end");
+        let expired = replaced(&change);
+        assert_eq!(expired.state, State::Expired { expires_at: end });
+        assert_eq!(expired.expired("job", end), None, "once");
+        for (other, code) in states(&facts) {
+            let is_open = matches!(other.state, State::Pending { .. });
+            assert_eq!(
+                other.expired("job", at()).is_some(),
+                is_open && code == Some(Code::InviteExpired),
+                "{:?}",
+                other.state
+            );
+        }
+    }
+
+    #[test]
+    fn one_sender_at_a_time_has_a_mail_and_only_while_its_link_lives() {
+        let (facts, _) = invited(Role::Viewer);
+        let invite = facts.invite.clone().unwrap();
+        let Sending::Claimed(claimed, change) = invite.sending(1, at()) else {
+            panic!("a queued mail can be claimed")
+        };
+        assert_eq!(change.writes.len(), 1);
+        assert_eq!(claimed.rev, invite.rev, "what an admin saw stays what they saw");
+        let until = at() + SENDING;
+        assert_eq!(claimed.sending(1, until - MILLISECOND), Sending::Taken);
+        assert!(matches!(claimed.sending(1, until), Sending::Claimed(..)));
+        let with = |delivery| Invite {
+            delivery,
+            ..invite.clone()
+        };
+        let reason = "bounce".to_owned();
+        for done in [
+            with(Delivery::Sent { at: at() }),
+            with(Delivery::Undeliverable { reason }),
+        ] {
+            assert_eq!(done.sending(1, at()), Sending::Obsolete);
+        }
+        for version in [0, 2] {
+            assert_eq!(invite.sending(version, at()), Sending::Obsolete);
+        }
+        assert_eq!(invite.sending(1, at() + LIFETIME), Sending::Obsolete);
+        for (other, code) in states(&facts) {
+            let is_sent = matches!(other.sending(1, at()), Sending::Claimed(..));
+            assert_eq!(is_sent, code.is_none(), "{:?}", other.state);
+        }
+    }
+
+    #[test]
+    fn it_is_undeliverable_once_and_by_its_present_mail() {
+        let (facts, _) = invited(Role::Viewer);
+        let invite = Invite {
+            version: 2,
+            ..facts.invite.unwrap()
+        };
+        for version in [1, 3] {
+            assert_eq!(invite.undeliverable(version, "bounce", at()), None);
+        }
+        let change = invite.undeliverable(2, "bounce", at()).unwrap();
+        assert_eq!((change.audit.len(), change.writes.len()), (1, 1));
+        assert_eq!(change.seats, None, "it can still be accepted");
+        let (known, _) = invite.delivering(Delivery::Undeliverable {
+            reason: "bounce".to_owned(),
+        });
+        assert_eq!(known.undeliverable(2, "complaint", at()), None);
+    }
+}

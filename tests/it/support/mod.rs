@@ -3,6 +3,7 @@
 mod answer;
 mod clinic;
 mod document;
+mod invites;
 mod person;
 
 use std::ops::Deref;
@@ -11,7 +12,7 @@ pub(crate) use answer::Answer;
 pub(crate) use clinic::Clinic;
 pub(crate) use document::{differences, is_like, project};
 use jiff::SignedDuration;
-pub(crate) use person::Person;
+pub(crate) use person::{Person, fresh_key};
 use portal_local::stack::{Options, Stack};
 
 /// A stack of its own for every test: in memory, with every function in two sandboxes.
@@ -57,7 +58,7 @@ impl Portal {
     }
 
     /// A clinic with one admin, Dana.
-    pub(crate) async fn clinic(&self) -> Clinic {
+    pub(crate) async fn clinic(&self) -> Clinic<'_> {
         Clinic::of(self, self.person("Dana"), "Riverside Family Practice").await
     }
 

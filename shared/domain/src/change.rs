@@ -195,6 +195,18 @@ impl Change {
         self
     }
 
+    /// The change, keeping a seat that counts only while the used seats of `root` are within the limit.
+    #[must_use]
+    pub fn within_seats(mut self, root: OrganizationId) -> Self {
+        let keep = SeatEffect {
+            root,
+            change: SeatChange::Keep,
+            within_limit: true,
+        };
+        self.seats.get_or_insert(keep).within_limit = true;
+        self
+    }
+
     /// This change, taking the seat that `expiry` releases: the number of used seats stays as it is.
     #[must_use]
     pub fn taking_over(mut self, expiry: Self) -> Self {

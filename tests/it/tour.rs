@@ -76,7 +76,7 @@ async fn the_tour_in_the_readme_runs_as_written() {
     let mut script = "set -eu -o pipefail\n".to_owned();
     for step in &steps {
         script.push_str(&step.commands);
-        script.push_str(&format!("\necho; echo '{SEPARATOR}'\n"));
+        script.extend(["\necho; echo '", SEPARATOR, "'\n"]);
     }
     let run = move || Command::new("bash").arg("-c").arg(script).output();
     let output = tokio::task::spawn_blocking(run)

@@ -1066,7 +1066,8 @@ mod tests {
 
         assert_eq!((membership.role, membership.seat), (Role::Provider, true));
         assert_eq!(seat(&change), SeatChange::Keep);
-        assert!(change.seats.unwrap().within_limit, "a smaller plan is noticed");
+        let within = Fact::SeatsWithinLimit(facts.organization.as_ref().unwrap().root);
+        assert!(change.facts.contains(&within), "a smaller plan is noticed");
         let inviter = change.facts.iter().find_map(|fact| match fact {
             Fact::InviterHolds(_, _, roles) => Some(roles.clone()),
             _ => None,

@@ -285,6 +285,7 @@ async fn an_invite_that_can_never_be_accepted_any_more_ends_and_frees_what_it_he
         .await;
 
     // Then each is told why, once, and the seats are free
+    ben.preview(&ben_token).await.expect_problem(409, "role_gone");
     expect_closed(&clinic, &ben, &ben_invite, &ben_token, "role_gone").await;
     assert_eq!(clinic.seats_used().await, 3);
     expect_closed(

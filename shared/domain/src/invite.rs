@@ -644,8 +644,22 @@ impl Facts {
     /// What the recipient may see of the invite before they answer.
     ///
     /// # Errors
-    /// As [`Self::accept`], but for what only acceptance decides.
+    /// As [`Self::accept`], but for what only acceptance decides. A role that is gone has no name to show.
     pub fn preview(
+        &self,
+        link: &InviteLink,
+        identity: &Identity,
+        now: Timestamp,
+    ) -> Result<(&Invite, &Organization), Refusal> {
+        let (invite, organization) = self.offered(link, identity, now)?;
+        match organization.permissions(invite.role) {
+            Some(_) => Ok((invite, organization)),
+            None => Err(Code::RoleGone.into()),
+        }
+    }
+
+    /// The invite, if it can still be accepted by its recipient, and the organization that offers it.
+    fn offered(
         &self,
         link: &InviteLink,
         identity: &Identity,
@@ -673,7 +687,7 @@ impl Facts {
         origin: &Origin,
         now: Timestamp,
     ) -> Result<Acceptance, Refusal> {
-        let (invite, organization) = self.preview(link, identity, now)?;
+        let (invite, organization) = self.offered(link, identity, now)?;
         let void = |refusal: Refusal| {
             Ok(Acceptance::Void(Box::new(Void {
                 change: invite.void("invites", now),

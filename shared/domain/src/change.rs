@@ -93,6 +93,8 @@ pub struct CountChange {
 pub enum Fact {
     /// The organization is active and its access configuration is still this revision.
     OrganizationActive(OrganizationId, u64),
+    /// The organization is still on its way to its end, and at this revision of its access configuration.
+    OrganizationEnding(OrganizationId, u64),
     /// The actor still holds this role there.
     ActorHolds(AccountId, OrganizationId, Role),
     /// Somebody still holds one of these roles there: the right to grant what an invite grants.

@@ -311,7 +311,7 @@ impl Invite {
         let is_over =
             matches!(organization.state, OrganizationState::Dissolving { final_at, .. } if final_at <= now);
         let is_open = matches!(self.state, State::Pending { .. } | State::Expired { .. });
-        (is_over && is_open).then(|| self.void("finish-dissolutions", now))
+        (is_over && is_open).then(|| self.void("finish-dissolutions", now).fact(organization.ending()))
     }
 
     fn void(&self, by: &str, now: Timestamp) -> Change {

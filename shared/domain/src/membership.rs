@@ -112,7 +112,7 @@ impl Membership {
             .seats(organization.root, SeatChange::between(self.seat, false))
     }
 
-    /// The removal that comes with the organization's end; the last admin goes too.
+    /// The removal that comes with the organization's end; the last admin goes too, unless the end was cancelled meanwhile.
     #[must_use]
     pub fn ending_with(&self, organization: &Organization, now: Timestamp) -> Option<Change> {
         if !matches!(organization.state, State::Dissolving { final_at, .. } if final_at <= now) {
@@ -129,7 +129,7 @@ impl Membership {
             &Origin::default(),
             now,
         );
-        let mut change = self.ending(organization, event);
+        let mut change = self.ending(organization, event).fact(organization.ending());
         for write in &mut change.writes {
             if let Write::Counts(CountChange { may_end, .. }) = write {
                 *may_end = true;

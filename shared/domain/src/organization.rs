@@ -351,6 +351,11 @@ impl Organization {
         )
     }
 
+    /// The fact that nobody has cancelled the end.
+    pub(crate) fn ending(&self) -> Fact {
+        Fact::OrganizationEnding(self.id, self.access_rev)
+    }
+
     fn end_due(&self, final_at: Timestamp) -> Due {
         Due {
             at: final_at,

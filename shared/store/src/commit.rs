@@ -215,6 +215,13 @@ fn check(transaction: Transaction, fact: &Fact) -> Transaction {
                 .with("access_rev", *access_rev),
             Failing::Stale,
         ),
+        Fact::OrganizationEnding(id, access_rev) => transaction.check(
+            organization::key(*id),
+            Expression::new("#status = :dissolving AND #access_rev = :access_rev")
+                .with("dissolving", "dissolving")
+                .with("access_rev", *access_rev),
+            Failing::Stale,
+        ),
         Fact::ActorHolds(account, organization, role) => transaction.check(
             membership::key(*account, *organization),
             Expression::new("#role = :role").with("role", role.to_string()),

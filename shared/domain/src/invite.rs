@@ -471,14 +471,7 @@ impl Access {
     pub fn create_invite(&self, draft: Draft, now: Timestamp) -> Result<(Invite, Change), Refusal> {
         let permissions = self.invitable(draft.role, &draft.email)?;
         let languages = &self.organization.settings.languages;
-        let locale = draft.locale.unwrap_or(languages.default);
-        if !languages.available.contains(&locale) {
-            return Err(Refusal::new(
-                Code::LocaleUnsupported,
-                "the organization does not use this language",
-            )
-            .at("/language"));
-        }
+        let locale = languages.choose(draft.locale).at("/language")?;
         let (account, authority) = self.authority();
         let expires_at = now + LIFETIME;
         let invite = Invite {
@@ -532,8 +525,11 @@ impl Access {
             ..refusal
         };
         let permissions = self.invitable(invite.role, &invite.email).map_err(whole)?;
+        let languages = &self.organization.settings.languages;
         let (account, authority) = self.authority();
         let new = Invite {
+            // A language that is not used any more gives way to the default.
+            locale: languages.choose(Some(invite.locale)).unwrap_or(languages.default),
             inviter: Inviter {
                 account,
                 authority,

@@ -88,6 +88,24 @@ impl Default for Languages {
     }
 }
 
+impl Languages {
+    /// The language to write in: the one wanted, or the default.
+    ///
+    /// # Errors
+    /// [`Code::LocaleUnsupported`] for one that the organization does not use.
+    pub fn choose(&self, wanted: Option<Locale>) -> Result<Locale, Refusal> {
+        let chosen = wanted.unwrap_or(self.default);
+        if self.available.contains(&chosen) {
+            Ok(chosen)
+        } else {
+            Err(Refusal::new(
+                Code::LocaleUnsupported,
+                "the organization does not use this language",
+            ))
+        }
+    }
+}
+
 /// What admins configure. Only settings that have an effect exist.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Settings {

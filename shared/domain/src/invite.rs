@@ -775,8 +775,7 @@ impl Facts {
         origin: &Origin,
         now: Timestamp,
     ) -> Result<Change, Refusal> {
-        let (invite, _) = self.received(identity)?;
-        invite.answerable(link, now)?;
+        let (invite, _) = self.preview(link, identity, now)?;
         let actor = Actor::Account {
             id: self.account.id,
             role: None,

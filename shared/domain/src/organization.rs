@@ -58,7 +58,9 @@ impl TryFrom<String> for ZoneName {
 
     fn try_from(text: String) -> Result<Self, Refusal> {
         match TimeZone::get(&text) {
-            Ok(zone) if text.len() <= 64 => Ok(Self(zone.iana_name().unwrap_or(&text).to_owned())),
+            Ok(zone) if text.len() <= 64 && !zone.is_unknown() => {
+                Ok(Self(zone.iana_name().unwrap_or(&text).to_owned()))
+            }
             _ => Err(Code::TimeZoneUnknown.into()),
         }
     }

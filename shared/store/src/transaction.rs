@@ -27,6 +27,8 @@ pub(crate) enum Failing {
     Stale,
     /// A limit is used up for so many seconds.
     Limit(u32),
+    /// The address is another account's: whatever else it is tied to is that account's matter.
+    Claimed,
     /// The address is a member's or invited: the item that was found tells.
     Tied,
     /// A rule is broken.
@@ -332,6 +334,7 @@ impl Transaction {
             Failing::Limit(seconds) => {
                 StoreError::Refused(Refusal::from(Code::RateLimited).retry_after(*seconds))
             }
+            Failing::Claimed => StoreError::Refused(Code::EmailClaimed.into()),
             Failing::Tied => StoreError::Refused(crate::entity::tie::refusal(found).into()),
             Failing::Rule(code) => StoreError::Refused((*code).into()),
         }))

@@ -4,7 +4,6 @@
 //! | A2 | who claims an address | table | `EMAIL#{address}` | `EMAIL` |
 
 use portal_domain::account::Account;
-use portal_domain::code::Code;
 use portal_domain::email::EmailAddress;
 use portal_domain::id::{AccountId, OrganizationId};
 use portal_domain::membership::{MOST_MEMBERSHIPS, Membership};
@@ -77,7 +76,7 @@ pub(crate) fn claim(
     };
     let free = Expression::new("attribute_not_exists(#pk) OR #account = :account")
         .with("account", account.to_string());
-    transaction.put(&claim, free, Failing::Rule(Code::EmailClaimed))
+    transaction.put(&claim, free, Failing::Claimed)
 }
 
 pub(crate) fn release(transaction: Transaction, email: &EmailAddress, account: AccountId) -> Transaction {

@@ -11,6 +11,7 @@ use portal_domain::membership::Membership;
 use portal_domain::text::PersonName;
 use portal_http::problem::Problem;
 use portal_http::{ApiError, Caller, IfMatch, Json, Reply, View};
+use portal_store::request;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -89,6 +90,12 @@ pub(crate) struct MeUpdate {
 #[tracing::instrument(skip_all, fields(account.id = %caller.identity.account))]
 pub(crate) async fn get_me(caller: Caller) -> Result<Reply, ApiError> {
     let (account, memberships, ()) = caller.beside(async { Ok(()) }).await?;
+    // A change that was interrupted before the last copy is finished here. Seeing one's account does not depend on it.
+    if is_behind(&account, &memberships, &caller)
+        && let Err(error) = catch_up(&caller).await
+    {
+        tracing::warn!(?error, "copies of name and address are behind");
+    }
     Ok(Reply::ok(&MeView::new(&account, &memberships, &caller)).etag(account.rev))
 }
 
@@ -140,19 +147,31 @@ pub(crate) async fn update_me(
             Ok::<_, Refusal>((change, Reply::ok(&view).etag(account.rev)))
         })
         .await?;
-    catch_up(&web, &caller).await?;
+    catch_up(&caller).await?;
     Ok(reply)
 }
 
+fn is_behind(account: &Account, memberships: &[Membership], caller: &Caller) -> bool {
+    let copies = account.copies(memberships, &caller.origin, account.updated_at);
+    !copies.writes.is_empty()
+}
+
 /// Brings copies of name and address up to date that did not fit into the first transaction.
-async fn catch_up(web: &Web, caller: &Caller) -> Result<(), ApiError> {
+async fn catch_up(caller: &Caller) -> Result<(), ApiError> {
     loop {
-        let now = web.clock.now();
         let (account, memberships, ()) = caller.beside(async { Ok(()) }).await?;
-        let change = account.copies(&memberships, &caller.origin, now);
-        if change.writes.is_empty() {
+        if !is_behind(&account, &memberships, caller) {
             return Ok(());
         }
-        web.store.commit(&change, None, now).await?;
+        for membership in &memberships {
+            request::open_organization(membership.organization);
+        }
+        let copy = |account: &Account, memberships: Vec<Membership>, (), now| {
+            Ok::<_, Refusal>((
+                account.copies(&memberships, &caller.origin, now),
+                Reply::no_content(),
+            ))
+        };
+        caller.perform(None, async || Ok(()), copy).await?;
     }
 }

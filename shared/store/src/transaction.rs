@@ -239,6 +239,9 @@ impl Store {
     /// A lost answer is asked for again with the same token, so nothing is applied twice; a conflict with another
     /// transaction is tried again as long as a caller can be kept waiting.
     pub(crate) async fn commit_transaction(&self, transaction: &Transaction) -> Result<(), StoreError> {
+        if transaction.operations.is_empty() {
+            return Ok(());
+        }
         if transaction.operations.len() > MOST_OPERATIONS {
             return Err(StoreError::Broken(
                 "a transaction of more than 100 operations".to_owned(),

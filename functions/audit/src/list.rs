@@ -44,6 +44,9 @@ impl AuditEventFilter {
         if ![&self.actor, &self.object].into_iter().flatten().all(is_key) {
             return Err(Refusal::new(Code::QueryInvalid, "actor and object must be ids"));
         }
+        if matches!((self.from, self.until), (Some(from), Some(until)) if from > until) {
+            return Err(Refusal::new(Code::QueryInvalid, "from must not be after until"));
+        }
         let verb = self.verb.as_deref().map(str::parse).transpose()?;
         let (actor, object) = (self.actor.clone(), self.object.clone());
         Ok(Wanted {

@@ -5,6 +5,7 @@ use portal_app::Web;
 use portal_domain::code::{Code, Refusal};
 use portal_domain::permission::need;
 use portal_domain::role::Role;
+use portal_domain::text::folded;
 use portal_http::problem::Problem;
 use portal_http::view::MemberView;
 use portal_http::{ApiError, List, ListView, Member, Paging, Reply};
@@ -33,7 +34,7 @@ impl MemberFilter {
             .transpose()
             .map_err(|_| refused("there is no such role"))?;
         match &self.search {
-            Some(search) if search.trim().is_empty() || search.chars().count() > 100 => {
+            Some(search) if folded(search).is_empty() || search.chars().count() > 100 => {
                 Err(refused("search must have 1 to 100 characters"))
             }
             search => Ok(Wanted {

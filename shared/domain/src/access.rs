@@ -141,3 +141,180 @@ pub(crate) fn expect_revision(current: u64, seen: u64) -> Result<(), Refusal> {
         Err(Code::RevisionMismatch.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::organization::GRACE;
+    use crate::sample::{access, add_role, member, now, organization, permissions};
+
+    fn resolve(
+        organization: &Organization,
+        memberships: Vec<Membership>,
+        needed: Option<Permission>,
+        phase: Phase,
+    ) -> Result<Access, Refusal> {
+        let organization = Some(organization.clone());
+        Access::resolve(organization, memberships, needed, phase, Origin::default())
+    }
+
+    fn dissolving() -> State {
+        State::Dissolving {
+            requested_by: AccountId::of("sample", "dana"),
+            requested_at: now(),
+            final_at: now() + GRACE,
+        }
+    }
+
+    #[test]
+    fn what_one_is_no_member_of_looks_like_what_does_not_exist() {
+        let (here, elsewhere) = (organization(), organization());
+        let ended = Organization {
+            state: State::Dissolved { at: now() },
+            ..here.clone()
+        };
+        let stranger = vec![member(&elsewhere, "eve", Role::Admin)];
+        let nothing = Access::resolve(None, stranger.clone(), None, Phase::Active, Origin::default());
+        let foreign = resolve(&here, stranger, Some(Permission::AuditRead), Phase::Active);
+        let gone = resolve(
+            &ended,
+            vec![member(&ended, "dana", Role::Admin)],
+            None,
+            Phase::UntilFinal,
+        );
+
+        let refusal = nothing.unwrap_err();
+        assert_eq!(refusal.code, Code::OrganizationNotFound);
+        assert_eq!(foreign.unwrap_err(), refusal);
+        assert_eq!(gone.unwrap_err(), refusal);
+    }
+
+    #[test]
+    fn a_missing_permission_is_named() {
+        let here = organization();
+        let viewer = vec![member(&here, "vera", Role::Viewer)];
+        let refusal = resolve(&here, viewer, Some(Permission::MembersManage), Phase::Active).unwrap_err();
+        assert_eq!(refusal.code, Code::PermissionMissing);
+        assert!(refusal.detail.contains("members.manage"));
+    }
+
+    #[test]
+    fn a_dissolving_organization_is_only_seen_and_cancelled() {
+        let ending = Organization {
+            state: dissolving(),
+            ..organization()
+        };
+        let admin = || vec![member(&ending, "dana", Role::Admin)];
+        let refusal = resolve(&ending, admin(), None, Phase::Active).unwrap_err();
+        assert_eq!(refusal.code, Code::OrganizationDissolving);
+        assert!(resolve(&ending, admin(), None, Phase::UntilFinal).is_ok());
+    }
+
+    #[test]
+    fn a_tree_is_ruled_from_above_by_admins_only() {
+        // Given a parent with two children, and in the parent a role as strong as its admins'
+        let mut parent = organization();
+        let strong = add_role(&mut parent, Role::Admin.built_in_permissions());
+        let child = Organization {
+            root: parent.id,
+            path: vec![parent.id],
+            ..organization()
+        };
+        let sibling = Organization {
+            root: parent.id,
+            path: vec![parent.id],
+            ..organization()
+        };
+        let right = |organization: &Organization, membership: &Membership| {
+            resolve(
+                organization,
+                vec![membership.clone()],
+                Some(Permission::MembersRead),
+                Phase::Active,
+            )
+        };
+
+        // Then the parent's admin rules the child, by the membership in the parent
+        let above = member(&parent, "dana", Role::Admin);
+        let access = right(&child, &above).unwrap();
+        assert_eq!(access.authority(), (above.account, parent.id));
+        assert_eq!(
+            access.actor_holds(),
+            Fact::ActorHolds(above.account, parent.id, Role::Admin)
+        );
+
+        // And nobody else reads across
+        let below = member(&child, "bea", Role::Admin);
+        for (organization, membership) in [
+            (&child, &member(&parent, "sam", strong)),
+            (&child, &member(&parent, "vera", Role::Viewer)),
+            (&parent, &below),
+            (&sibling, &below),
+        ] {
+            assert_eq!(
+                right(organization, membership).unwrap_err().code,
+                Code::OrganizationNotFound
+            );
+        }
+    }
+
+    #[test]
+    fn the_stronger_of_two_memberships_counts() {
+        let parent = organization();
+        let child = Organization {
+            root: parent.id,
+            path: vec![parent.id],
+            ..organization()
+        };
+        let memberships = vec![
+            member(&child, "dana", Role::Viewer),
+            member(&parent, "dana", Role::Admin),
+        ];
+        let access = resolve(&child, memberships, Some(Permission::RolesManage), Phase::Active).unwrap();
+        assert_eq!(access.membership.organization, parent.id);
+    }
+
+    #[test]
+    fn a_deleted_role_gives_nothing() {
+        let here = organization();
+        let orphan = member(&here, "olga", Role::Custom(crate::id::RoleId::mint(now())));
+        let access = resolve(&here, vec![orphan.clone()], None, Phase::Active).unwrap();
+        assert!(access.permissions().is_empty());
+        for needed in Permission::ALL {
+            let refusal = resolve(&here, vec![orphan.clone()], Some(*needed), Phase::Active).unwrap_err();
+            assert_eq!(refusal.code, Code::PermissionMissing);
+        }
+    }
+
+    #[test]
+    fn a_change_needs_the_revision_that_was_seen() {
+        assert_eq!(expect_revision(3, 3), Ok(()));
+        for seen in [0, 2, 4, u64::MAX] {
+            assert_eq!(expect_revision(3, seen).unwrap_err().code, Code::RevisionMismatch);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nobody_grants_more_than_they_hold(own in permissions(), wanted in permissions()) {
+            let mut here = organization();
+            let role = add_role(&mut here, own.clone());
+            let granted = access(&here, role).may_grant(&wanted);
+            prop_assert_eq!(granted.is_ok(), wanted.is_subset(&own));
+            if let Err(refusal) = granted {
+                prop_assert_eq!(refusal.code, Code::GrantExceedsOwn);
+            }
+        }
+
+        #[test]
+        fn a_route_opens_to_those_who_hold_what_it_needs(own in permissions(), needed in 0..Permission::ALL.len()) {
+            let mut here = organization();
+            let role = add_role(&mut here, own.clone());
+            let needed = Permission::ALL[needed];
+            let access = resolve(&here, vec![member(&here, "dana", role)], Some(needed), Phase::Active);
+            prop_assert_eq!(access.is_ok(), own.contains(&needed));
+        }
+    }
+}

@@ -222,3 +222,204 @@ impl Account {
         change
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::role::Role;
+    use crate::sample::{account, email, identity, now, organization};
+
+    /// The account of `name`, signed in with another address than the one it has.
+    fn moved(name: &str, to: &str) -> (Account, Identity) {
+        let identity = Identity {
+            verified_email: Some(email(to)),
+            ..identity(name)
+        };
+        (account(name), identity)
+    }
+
+    fn places(account: &Account, number: usize) -> (Vec<Organization>, Vec<Membership>) {
+        let organizations: Vec<_> = (0..number).map(|_| organization()).collect();
+        let address = account.email.clone().unwrap();
+        let join =
+            |organization| Membership::new(account, address.clone(), organization, Role::Viewer, now());
+        let memberships = organizations.iter().map(join).collect();
+        (organizations, memberships)
+    }
+
+    fn change(
+        account: &Account,
+        update: AccountUpdate,
+        identity: &Identity,
+        (organizations, memberships): &(Vec<Organization>, Vec<Membership>),
+    ) -> Result<(Account, Change), Refusal> {
+        let origin = Origin::default();
+        let standing = Standing {
+            identity,
+            memberships,
+            organizations,
+            origin: &origin,
+        };
+        account.updated(update, account.rev, standing, now())
+    }
+
+    fn adopt(to: &str) -> AccountUpdate {
+        AccountUpdate {
+            email: Some(email(to)),
+            ..AccountUpdate::default()
+        }
+    }
+
+    #[test]
+    fn only_an_address_that_account_and_sign_in_share_is_proven() {
+        let code = |account: &Account, identity: &Identity| {
+            account
+                .proven_email(identity)
+                .map_err(|refusal| refusal.code)
+                .err()
+        };
+        let unverified = Identity {
+            verified_email: None,
+            ..identity("eva")
+        };
+        assert_eq!(code(&account("eva"), &identity("eva")), None);
+        assert_eq!(code(&account("eva"), &unverified), Some(Code::EmailUnverified));
+        let (eva, elsewhere) = moved("eva", "eva@new.example");
+        assert_eq!(code(&eva, &elsewhere), Some(Code::EmailChanged));
+    }
+
+    #[test]
+    fn an_address_is_given_once_it_is_verified_and_never_replaced_silently() {
+        let nameless = Account {
+            email: None,
+            ..account("eva")
+        };
+        let given = nameless.with_first_address(&identity("eva"), now()).unwrap();
+        assert_eq!(given.email, identity("eva").verified_email);
+        assert_eq!(given.rev, nameless.rev + 1);
+        let unverified = Identity {
+            verified_email: None,
+            ..identity("eva")
+        };
+        assert_eq!(nameless.with_first_address(&unverified, now()), None);
+        let (eva, elsewhere) = moved("eva", "eva@new.example");
+        assert_eq!(eva.with_first_address(&elsewhere, now()), None);
+    }
+
+    #[test]
+    fn a_new_address_moves_claim_ties_and_memberships_in_one_change() {
+        let (eva, signed_in) = moved("eva", "eva@new.example");
+        let places = places(&eva, 2);
+
+        let (new, change) = change(&eva, adopt("eva@new.example"), &signed_in, &places).unwrap();
+
+        let (old, address) = (email("eva@riverside.example"), email("eva@new.example"));
+        assert_eq!(new.email.as_ref(), Some(&address));
+        assert!(change.writes.contains(&Write::AccountReplace(new)));
+        assert!(
+            change
+                .writes
+                .contains(&Write::EmailClaim(address.clone(), eva.id))
+        );
+        assert!(change.writes.contains(&Write::EmailRelease(old.clone(), eva.id)));
+        for organization in &places.0 {
+            assert!(
+                change
+                    .writes
+                    .contains(&Write::TieForget(old.clone(), organization.id))
+            );
+            assert!(
+                change
+                    .writes
+                    .contains(&Write::TieMember(address.clone(), organization.id))
+            );
+        }
+        let told: Vec<_> = change
+            .audit
+            .iter()
+            .map(|event| (event.organization, event.verb))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (places.0[0].id, Verb::MemberAddressChanged),
+                (places.0[1].id, Verb::MemberAddressChanged)
+            ]
+        );
+    }
+
+    #[test]
+    fn an_address_that_is_not_proven_or_not_allowed_is_refused_at_its_field() {
+        let (eva, signed_in) = moved("eva", "eva@new.example");
+        let mut places = places(&eva, 2);
+
+        let claimed = change(&eva, adopt("dana@riverside.example"), &signed_in, &places).unwrap_err();
+        assert_eq!(
+            (claimed.code, &*claimed.errors[0].pointer),
+            (Code::EmailUnverified, "/email")
+        );
+
+        // One organization that does not allow it is enough.
+        places.1[1].rev += 1;
+        places.0[1].settings.allowed_domains = ["riverside.example".parse().unwrap()].into();
+        let refused = change(&eva, adopt("eva@new.example"), &signed_in, &places).unwrap_err();
+        assert_eq!(
+            (refused.code, &*refused.errors[0].pointer),
+            (Code::EmailDomainNotAllowed, "/email")
+        );
+
+        let stale = eva.updated(
+            AccountUpdate::default(),
+            eva.rev + 1,
+            Standing {
+                identity: &signed_in,
+                memberships: &[],
+                organizations: &[],
+                origin: &Origin::default(),
+            },
+            now(),
+        );
+        assert_eq!(stale.unwrap_err().code, Code::RevisionMismatch);
+    }
+
+    #[test]
+    fn a_language_or_the_present_address_touches_no_membership() {
+        let eva = account("eva");
+        let update = AccountUpdate {
+            locale: Some(Locale::De),
+            ..adopt("eva@riverside.example")
+        };
+        let (new, change) = change(&eva, update, &identity("eva"), &places(&eva, 3)).unwrap();
+        assert_eq!(change.writes, [Write::AccountReplace(new)]);
+        assert!(change.audit.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn copies_come_up_to_date_twenty_at_a_time(number in 0_usize..70) {
+            let (eva, _) = moved("eva", "eva@new.example");
+            let (_, mut memberships) = places(&eva, number);
+            let new = Account { email: Some(email("eva@new.example")), name: Some("Eva Nova".parse().unwrap()), ..eva };
+            let mut rounds = 0;
+            loop {
+                let change = new.copies(&memberships, &Origin::default(), now());
+                if change.writes.is_empty() {
+                    break;
+                }
+                rounds += 1;
+                // With the account, the claim and its release, it fits into one transaction.
+                prop_assert!(change.writes.len() + change.audit.len() <= 97);
+                for write in change.writes {
+                    if let Write::MembershipReplace(new) = write {
+                        let old = memberships.iter_mut().find(|old| old.organization == new.organization);
+                        *old.unwrap() = new;
+                    }
+                }
+            }
+            prop_assert_eq!(rounds, number.div_ceil(20));
+            prop_assert!(memberships.iter().all(|copy| copy.email == email("eva@new.example") && copy.name == new.name));
+        }
+    }
+}

@@ -170,3 +170,65 @@ impl AuditEvent {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::sample::now;
+
+    fn event() -> AuditEvent {
+        let organization = OrganizationId::mint(now());
+        let actor = Actor::System {
+            name: "tests".to_owned(),
+        };
+        AuditEvent::new(
+            organization,
+            Verb::OrganizationUpdated,
+            actor,
+            &organization,
+            &Origin::default(),
+            now(),
+        )
+    }
+
+    #[test]
+    fn verbs_are_unique_and_read_back() {
+        let names: BTreeSet<_> = Verb::ALL.iter().map(|verb| verb.as_str()).collect();
+        assert_eq!(names.len(), Verb::ALL.len());
+        for verb in Verb::ALL {
+            assert_eq!(verb.as_str().parse(), Ok(*verb));
+            assert_eq!(serde_json::to_value(verb).unwrap(), verb.as_str());
+        }
+        assert_eq!(
+            "member.eaten".parse::<Verb>().unwrap_err().code,
+            Code::QueryInvalid
+        );
+    }
+
+    #[test]
+    fn only_what_became_different_is_told() {
+        let text = |text: &str| Some(text.to_owned());
+        let event = event()
+            .changed("name", text("a"), text("a"))
+            .changed("time_zone", text("UTC"), text("Europe/Berlin"))
+            .changed("allowed_domains", None, None);
+        assert_eq!(event.changes.keys().collect::<Vec<_>>(), ["time_zone"]);
+    }
+
+    #[test]
+    fn an_actor_is_filtered_by_one_text() {
+        let id = AccountId::of("sample", "dana");
+        let account = Actor::Account { id, role: None };
+        assert_eq!(account.key(), id.to_string());
+        assert_eq!(event().actor.key(), "system:tests");
+    }
+
+    #[test]
+    fn an_event_reads_back_as_it_was_stored() {
+        let event = event().changed("name", None, Some("new".to_owned()));
+        let stored = serde_json::to_value(&event).unwrap();
+        assert_eq!(serde_json::from_value::<AuditEvent>(stored).unwrap(), event);
+    }
+}

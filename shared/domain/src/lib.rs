@@ -19,4 +19,6 @@ pub mod outbox;
 pub mod permission;
 pub mod plan;
 pub mod role;
+#[cfg(test)]
+mod sample;
 pub mod text;

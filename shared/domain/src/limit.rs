@@ -91,3 +91,48 @@ impl Use {
         Timestamp::from_second(self.window.as_second() + self.limit.seconds).unwrap_or(self.window)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use jiff::SignedDuration;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn limits_are_told_apart_by_their_names() {
+        let names: BTreeSet<_> = ALL.iter().map(|limit| limit.name).collect();
+        assert_eq!(names.len(), ALL.len());
+        assert!(ALL.iter().all(|limit| limit.most > 0 && limit.seconds > 0));
+    }
+
+    #[test]
+    fn a_limit_of_another_subject_is_another_one() {
+        let now = Timestamp::from_second(1_780_000_000).unwrap();
+        assert_ne!(
+            INVITES_PER_INVITER.used_by("a", now),
+            INVITES_PER_INVITER.used_by("b", now)
+        );
+        assert_ne!(
+            INVITES_PER_INVITER.used_by("a", now),
+            INVITES_PER_ORGANIZATION.used_by("a", now)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn every_instant_is_in_one_window_that_ends(millis in 0_i64..4_000_000_000_000, which in 0..ALL.len()) {
+            let (limit, now) = (ALL[which], Timestamp::from_millisecond(millis).unwrap());
+            let used = limit.used_by("subject", now);
+
+            prop_assert!(used.window <= now && now < used.ends_at());
+            prop_assert_eq!(used.ends_at().duration_since(used.window), SignedDuration::from_secs(limit.seconds));
+            // Who waits as long as they were told is in the next window.
+            let wait = SignedDuration::from_secs(i64::from(used.retry_after(now)));
+            prop_assert!(wait <= SignedDuration::from_secs(limit.seconds));
+            prop_assert_eq!(limit.used_by("subject", now + wait).window, used.ends_at());
+        }
+    }
+}

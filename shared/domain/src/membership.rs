@@ -237,3 +237,298 @@ impl Access {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::change::{Fact, SeatEffect};
+    use crate::id::RoleId;
+    use crate::organization::GRACE;
+    use crate::sample::{
+        access, account, add_role, add_role_of, email, member, now, organization, permissions,
+    };
+
+    fn to(role: Role) -> Update {
+        Update {
+            role: Some(role),
+            provides_care: None,
+        }
+    }
+
+    /// Dana, an admin, changes a member.
+    fn update(
+        organization: &Organization,
+        member: &Membership,
+        update: Update,
+    ) -> Result<(Membership, Change), Refusal> {
+        access(organization, Role::Admin).update_member(member, update, member.rev, now())
+    }
+
+    fn counted(change: &Change) -> BTreeMap<Role, i32> {
+        let counts = change.writes.iter().filter_map(|write| match write {
+            Write::Counts(counts) => Some(counts.roles.clone()),
+            _ => None,
+        });
+        counts.flatten().collect()
+    }
+
+    #[test]
+    fn seats_follow_the_role_and_whether_an_admin_provides_care() {
+        let here = organization();
+        let change = |from: Role, caring: bool, role: Option<Role>, care: Option<bool>| {
+            let old = Membership {
+                provides_care: caring,
+                seat: here.takes_seat(from, caring),
+                ..member(&here, "ada", from)
+            };
+            let update_to = Update {
+                role,
+                provides_care: care,
+            };
+            let (new, change) = update(&here, &old, update_to).unwrap();
+            assert_eq!(new.seat, here.takes_seat(new.role, new.provides_care));
+            (
+                new.provides_care,
+                new.seat,
+                change.seats.map(|effect| effect.change),
+            )
+        };
+        let (take, free) = (Some(SeatChange::Take), Some(SeatChange::Release));
+        assert_eq!(
+            change(Role::Viewer, false, Some(Role::Provider), None),
+            (false, true, take)
+        );
+        assert_eq!(
+            change(Role::Provider, false, Some(Role::Viewer), None),
+            (false, false, free)
+        );
+        assert_eq!(
+            change(Role::Provider, false, Some(Role::Admin), None),
+            (false, false, free)
+        );
+        assert_eq!(
+            change(Role::Provider, false, Some(Role::Admin), Some(true)),
+            (true, true, None)
+        );
+        assert_eq!(change(Role::Admin, false, None, Some(true)), (true, true, take));
+        assert_eq!(change(Role::Admin, true, None, Some(false)), (false, false, free));
+        assert_eq!(
+            change(Role::Admin, true, Some(Role::Provider), None),
+            (false, true, None)
+        );
+        assert_eq!(
+            change(Role::Admin, true, Some(Role::Viewer), None),
+            (false, false, free)
+        );
+        assert_eq!(
+            change(Role::Viewer, false, Some(Role::Admin), None),
+            (false, false, None)
+        );
+    }
+
+    #[test]
+    fn only_admins_choose_whether_they_provide_care() {
+        let here = organization();
+        for role in [Role::Provider, Role::Viewer] {
+            let update_to = Update {
+                role: None,
+                provides_care: Some(true),
+            };
+            let refusal = update(&here, &member(&here, "ada", role), update_to).unwrap_err();
+            assert_eq!(
+                (refusal.code, &*refusal.errors[0].pointer),
+                (Code::FieldsInvalid, "/provides_care")
+            );
+        }
+    }
+
+    #[test]
+    fn a_role_that_does_not_exist_here_is_unknown() {
+        let here = organization();
+        let foreign = add_role_of(&mut organization(), &["members.read"]);
+        for role in [foreign, Role::Custom(RoleId::mint(now()))] {
+            let refusal = update(&here, &member(&here, "ada", Role::Viewer), to(role)).unwrap_err();
+            assert_eq!(
+                (refusal.code, &*refusal.errors[0].pointer),
+                (Code::RoleUnknown, "/role")
+            );
+        }
+    }
+
+    #[test]
+    fn holders_are_counted_with_every_change() {
+        let here = organization();
+        let ada = member(&here, "ada", Role::Provider);
+        let (_, promoted) = update(&here, &ada, to(Role::Admin)).unwrap();
+        assert_eq!(
+            counted(&promoted),
+            [(Role::Provider, -1), (Role::Admin, 1)].into()
+        );
+        let (_, same) = update(&here, &ada, to(Role::Provider)).unwrap();
+        assert!(counted(&same).is_empty());
+        let removed = access(&here, Role::Admin)
+            .remove_member(&ada, ada.rev, now())
+            .unwrap();
+        assert_eq!(counted(&removed), [(Role::Provider, -1)].into());
+        assert_eq!(
+            removed.seats,
+            Some(SeatEffect {
+                root: here.root,
+                change: SeatChange::Release,
+                within_limit: false
+            })
+        );
+    }
+
+    #[test]
+    fn a_change_rests_on_the_organization_and_on_the_right_of_whoever_makes_it() {
+        let here = organization();
+        let dana = access(&here, Role::Admin);
+        let ada = member(&here, "ada", Role::Viewer);
+
+        let of_another = dana.remove_member(&ada, ada.rev, now()).unwrap();
+        assert_eq!(of_another.facts, [dana.organization_active(), dana.actor_holds()]);
+
+        // One transaction cannot name the caller's own membership twice: its revision is the condition.
+        let own = dana.leave(now()).unwrap();
+        assert_eq!(own.facts, [Fact::OrganizationActive(here.id, here.access_rev)]);
+        assert!(
+            own.writes
+                .contains(&Write::MembershipDelete(dana.membership.clone()))
+        );
+    }
+
+    #[test]
+    fn an_admin_of_an_ancestor_cannot_leave_where_they_are_no_member() {
+        let parent = organization();
+        let child = Organization {
+            root: parent.id,
+            path: vec![parent.id],
+            ..organization()
+        };
+        let mut above = access(&parent, Role::Admin);
+        above.organization = child;
+        assert_eq!(above.leave(now()).unwrap_err().code, Code::MemberNotFound);
+    }
+
+    #[test]
+    fn a_change_of_what_was_not_seen_is_refused() {
+        let here = organization();
+        let (dana, ada) = (access(&here, Role::Admin), member(&here, "ada", Role::Viewer));
+        let changed = dana
+            .update_member(&ada, to(Role::Provider), ada.rev + 1, now())
+            .map(|_| ());
+        let removed = dana.remove_member(&ada, ada.rev + 1, now()).map(|_| ());
+        assert_eq!(changed.unwrap_err().code, Code::RevisionMismatch);
+        assert_eq!(removed.unwrap_err().code, Code::RevisionMismatch);
+    }
+
+    #[test]
+    fn the_end_of_an_organization_removes_its_members_once_it_is_final_and_not_before() {
+        let here = organization();
+        let ending = Organization {
+            state: State::Dissolving {
+                requested_by: account("dana").id,
+                requested_at: now(),
+                final_at: now() + GRACE,
+            },
+            ..here.clone()
+        };
+        let last = member(&here, "dana", Role::Admin);
+        let instant = SignedDuration::from_millis(1);
+        assert_eq!(last.ending_with(&here, now() + GRACE), None);
+        assert_eq!(last.ending_with(&ending, now() + GRACE - instant), None);
+
+        let change = last.ending_with(&ending, now() + GRACE).unwrap();
+
+        // The last admin may go with it, but only as long as nobody has cancelled.
+        assert!(
+            change
+                .writes
+                .iter()
+                .any(|write| matches!(write, Write::Counts(counts) if counts.may_end))
+        );
+        assert_eq!(
+            change.facts,
+            [Fact::OrganizationEnding(ending.id, ending.access_rev)]
+        );
+    }
+
+    #[test]
+    fn a_new_membership_begins_with_nothing_of_an_old_one() {
+        let here = organization();
+        let again = Membership::new(
+            &account("ada"),
+            email("ada@riverside.example"),
+            &here,
+            Role::Viewer,
+            now(),
+        );
+        assert_eq!(
+            (again.role, again.provides_care, again.seat, again.rev),
+            (Role::Viewer, false, false, 1)
+        );
+        let admin = Membership::new(
+            &account("ada"),
+            email("ada@riverside.example"),
+            &here,
+            Role::Admin,
+            now(),
+        );
+        assert!(!admin.seat && !admin.provides_care);
+    }
+
+    #[test]
+    fn activity_is_news_after_an_hour() {
+        let ada = member(&organization(), "ada", Role::Viewer);
+        let instant = SignedDuration::from_millis(1);
+        assert!(!ada.is_activity_news(now()));
+        assert!(!ada.is_activity_news(now() + ACTIVITY_STEP - instant));
+        assert!(ada.is_activity_news(now() + ACTIVITY_STEP));
+    }
+
+    proptest! {
+        #[test]
+        fn nobody_acts_on_or_makes_somebody_stronger(own in permissions(), held in permissions(), wanted in permissions()) {
+            let mut here = organization();
+            let (own_role, held_role) = (add_role(&mut here, own.clone()), add_role(&mut here, held.clone()));
+            let wanted_role = add_role(&mut here, wanted.clone());
+            let (caller, ada) = (access(&here, own_role), member(&here, "ada", held_role));
+
+            let changed = caller.update_member(&ada, to(wanted_role), ada.rev, now());
+            let removed = caller.remove_member(&ada, ada.rev, now());
+
+            prop_assert_eq!(changed.is_ok(), held.is_subset(&own) && wanted.is_subset(&own));
+            prop_assert_eq!(removed.is_ok(), held.is_subset(&own));
+            for refusal in changed.err().into_iter().chain(removed.err()) {
+                prop_assert_eq!(refusal.code, Code::GrantExceedsOwn);
+            }
+        }
+
+        #[test]
+        fn seats_and_counts_balance(before in permissions(), after in permissions()) {
+            let mut here = organization();
+            let (first, second) = (add_role(&mut here, before), add_role(&mut here, after));
+            let joined = member(&here, "ada", first);
+            let (moved, change) = update(&here, &joined, to(second)).unwrap();
+            let left = access(&here, Role::Admin).remove_member(&moved, moved.rev, now()).unwrap();
+
+            // What joining took and the change took or gave, leaving gives back.
+            let seats = |change: &Change| match change.seats.map(|effect| effect.change) {
+                Some(SeatChange::Take) => 1,
+                Some(SeatChange::Release) => -1,
+                _ => 0,
+            };
+            prop_assert_eq!(i32::from(joined.seat) + seats(&change) + seats(&left), 0);
+            let mut sum = BTreeMap::from([(first, 1)]);
+            for (role, by) in counted(&change).into_iter().chain(counted(&left)) {
+                *sum.entry(role).or_insert(0) += by;
+            }
+            prop_assert!(sum.values().all(|count| *count == 0));
+        }
+    }
+}

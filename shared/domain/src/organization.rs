@@ -648,3 +648,392 @@ pub(crate) fn count(organization: OrganizationId, roles: impl IntoIterator<Item 
         may_end: false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::change::SeatEffect;
+    use crate::plan::SeatChange;
+    use crate::sample::{
+        access, account, add_role, add_role_of, email, identity, member, now, organization, permissions,
+    };
+
+    const INSTANT: SignedDuration = SignedDuration::from_millis(1);
+
+    fn draft() -> Draft {
+        Draft {
+            name: "Riverside".parse().unwrap(),
+            settings: Settings::default(),
+        }
+    }
+
+    fn create(draft: Draft, memberships: usize) -> Result<(Organization, Change), Refusal> {
+        let (dana, signed_in) = (account("dana"), identity("dana"));
+        Organization::create(draft, &dana, &signed_in, memberships, &Origin::default(), now())
+    }
+
+    fn domains(names: &[&str]) -> BTreeSet<EmailDomain> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn the_creator_is_the_admin_and_takes_no_seat() {
+        let (made, change) = create(draft(), 0).unwrap();
+        assert_eq!(
+            (made.root, made.path.len(), made.state),
+            (made.id, 0, State::Active)
+        );
+        let first = change.writes.iter().find_map(|write| match write {
+            Write::MembershipCreate(membership) => Some(membership),
+            _ => None,
+        });
+        let first = first.unwrap();
+        assert_eq!(
+            (first.account, first.role, first.seat),
+            (account("dana").id, Role::Admin, false)
+        );
+        assert!(
+            change
+                .writes
+                .contains(&Write::TieMember(email("dana@riverside.example"), made.id))
+        );
+        assert_eq!(change.audit.len(), 1);
+        assert_eq!(
+            change.uses,
+            [ORGANIZATIONS_PER_ACCOUNT.used_by(account("dana").id.to_string(), now())]
+        );
+    }
+
+    #[test]
+    fn what_a_creator_lacks_is_told() {
+        let code = |result: Result<(Organization, Change), Refusal>| result.unwrap_err().code;
+        assert_eq!(code(create(draft(), MOST_MEMBERSHIPS)), Code::LimitExceeded);
+
+        let mut shut_out = draft();
+        shut_out.settings.allowed_domains = domains(&["elsewhere.example"]);
+        let refusal = create(shut_out, 0).unwrap_err();
+        assert_eq!(
+            (refusal.code, &*refusal.errors[0].pointer),
+            (Code::EmailDomainNotAllowed, "/allowed_domains")
+        );
+
+        let unverified = Identity {
+            verified_email: None,
+            ..identity("dana")
+        };
+        let created = Organization::create(
+            draft(),
+            &account("dana"),
+            &unverified,
+            0,
+            &Origin::default(),
+            now(),
+        );
+        assert_eq!(code(created), Code::EmailUnverified);
+    }
+
+    #[test]
+    fn settings_agree_with_themselves() {
+        let mut wrong = draft();
+        wrong.settings.languages = Languages {
+            default: Locale::De,
+            available: [Locale::En].into(),
+        };
+        let refusal = create(wrong, 0).unwrap_err();
+        assert_eq!(
+            (refusal.code, &*refusal.errors[0].pointer),
+            (Code::FieldsInvalid, "/languages/default")
+        );
+
+        let many: Vec<_> = (0..=MOST_DOMAINS).map(|n| format!("clinic{n}.example")).collect();
+        let mut too_many = Settings {
+            allowed_domains: many.iter().map(|name| name.parse().unwrap()).collect(),
+            ..Settings::default()
+        };
+        assert_eq!(checked(&too_many).unwrap_err().code, Code::LimitExceeded);
+        too_many.allowed_domains.pop_first();
+        assert_eq!(checked(&too_many), Ok(()));
+    }
+
+    #[test]
+    fn a_time_zone_has_its_one_name() {
+        let name = |text: &str| ZoneName::try_from(text.to_owned()).map(String::from);
+        assert_eq!(name("Europe/Berlin").as_deref(), Ok("Europe/Berlin"));
+        assert_eq!(name("europe/berlin").as_deref(), Ok("Europe/Berlin"));
+        assert_eq!(name("UTC").as_deref(), Ok("UTC"));
+        for text in [
+            "",
+            " ",
+            "Mars/Olympus",
+            "Etc/Unknown",
+            "+02:00",
+            "CET-1CEST",
+            "../UTC",
+            "Europe/Berlin\0",
+        ] {
+            assert_eq!(name(text).unwrap_err().code, Code::TimeZoneUnknown, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_update_changes_what_it_names_and_says_so() {
+        let here = organization();
+        let dana = access(&here, Role::Admin);
+        let update = Update {
+            time_zone: Some(ZoneName::try_from("America/Chicago".to_owned()).unwrap()),
+            available_languages: Some([Locale::En, Locale::Es].into()),
+            ..Update::default()
+        };
+        let (new, change) = dana.update_organization(update, here.rev, now()).unwrap();
+        assert_eq!(
+            (&new.name, new.rev, new.access_rev),
+            (&here.name, here.rev + 1, here.access_rev + 1)
+        );
+        let told: Vec<_> = change.audit[0].changes.keys().collect();
+        assert_eq!(told, ["available_languages", "time_zone"]);
+        assert_eq!(change.facts, [dana.actor_holds()]);
+
+        let stale = dana.update_organization(Update::default(), here.rev + 1, now());
+        assert_eq!(stale.unwrap_err().code, Code::RevisionMismatch);
+    }
+
+    #[test]
+    fn a_language_cannot_stay_the_default_when_it_goes() {
+        let here = organization();
+        let update = Update {
+            available_languages: Some([Locale::Es].into()),
+            ..Update::default()
+        };
+        let refused = access(&here, Role::Admin).update_organization(update.clone(), here.rev, now());
+        assert_eq!(refused.unwrap_err().errors[0].pointer, "/languages/default");
+        let both = Update {
+            default_language: Some(Locale::Es),
+            ..update
+        };
+        assert!(
+            access(&here, Role::Admin)
+                .update_organization(both, here.rev, now())
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn only_languages_that_are_used_can_be_chosen() {
+        let languages = Languages {
+            default: Locale::Es,
+            available: [Locale::Es, Locale::De].into(),
+        };
+        assert_eq!(languages.choose(None), Ok(Locale::Es));
+        assert_eq!(languages.choose(Some(Locale::De)), Ok(Locale::De));
+        assert_eq!(
+            languages.choose(Some(Locale::En)).unwrap_err().code,
+            Code::LocaleUnsupported
+        );
+    }
+
+    #[test]
+    fn a_dissolution_needs_the_name_and_a_word_about_the_others() {
+        let here = organization();
+        let dana = access(&here, Role::Admin);
+        let name = here.name.as_str();
+        for wrong in ["", "riverside family practice", "Riverside Family Practice "] {
+            assert_eq!(
+                dana.dissolve(wrong, true, 1, now()).unwrap_err().code,
+                Code::NameMismatch
+            );
+        }
+        assert_eq!(
+            dana.dissolve(name, false, 2, now()).unwrap_err().code,
+            Code::MembersRemaining
+        );
+
+        let (ending, change) = dana.dissolve(name, false, 1, now()).unwrap();
+        assert!(matches!(ending.state, State::Dissolving { final_at, .. } if final_at == now() + GRACE));
+        assert_eq!(change.facts, [dana.actor_holds(), Fact::MembersAre(here.id, 1)]);
+        // Whoever joins meanwhile is removed too where that is confirmed.
+        let (_, confirmed) = dana.dissolve(name, true, 5, now()).unwrap();
+        assert_eq!(confirmed.facts, [dana.actor_holds()]);
+    }
+
+    #[test]
+    fn a_dissolution_is_cancelled_until_it_is_final_and_final_from_then_on() {
+        let here = organization();
+        let name = here.name.as_str();
+        let (ending, _) = access(&here, Role::Admin).dissolve(name, true, 3, now()).unwrap();
+        let dana = access(&ending, Role::Admin);
+
+        let (back, change) = dana.cancel_dissolution(now() + GRACE - INSTANT).unwrap();
+        assert_eq!(back.state, State::Active);
+        assert!(
+            change
+                .writes
+                .iter()
+                .any(|write| matches!(write, Write::DueDelete(_)))
+        );
+        assert_eq!(
+            dana.cancel_dissolution(now() + GRACE).unwrap_err().code,
+            Code::NotDissolving
+        );
+        assert_eq!(
+            access(&here, Role::Admin)
+                .cancel_dissolution(now())
+                .unwrap_err()
+                .code,
+            Code::NotDissolving
+        );
+
+        assert_eq!(ending.dissolved(now() + GRACE - INSTANT), None);
+        assert_eq!(back.dissolved(now() + GRACE), None);
+        let end = ending.dissolved(now() + GRACE).unwrap();
+        assert_eq!(end.facts, [Fact::MembersAre(here.id, 0)]);
+    }
+
+    #[test]
+    fn an_organization_has_fifty_roles_and_no_more() {
+        let mut here = organization();
+        let wanted = || RoleDraft {
+            name: "One more".parse().unwrap(),
+            permissions: Permissions::new(),
+        };
+        for _ in 1..MOST_ROLES {
+            add_role_of(&mut here, &[]);
+        }
+        assert!(access(&here, Role::Admin).create_role(wanted(), now()).is_ok());
+        add_role_of(&mut here, &[]);
+        let refused = access(&here, Role::Admin).create_role(wanted(), now());
+        assert_eq!(refused.unwrap_err().code, Code::LimitExceeded);
+    }
+
+    #[test]
+    fn a_role_keeps_whether_it_takes_seats() {
+        let mut here = organization();
+        let (with, without) = (
+            add_role_of(&mut here, &["sessions.create"]),
+            add_role_of(&mut here, &["audit.read"]),
+        );
+        let dana = access(&here, Role::Admin);
+        for (role, wanted) in [(with, "audit.read"), (without, "sessions.create")] {
+            let Role::Custom(id) = role else { unreachable!() };
+            let wanted = Some([wanted.parse().unwrap()].into());
+            let refusal = dana.update_role(id, None, wanted, 3, now()).unwrap_err();
+            assert_eq!(
+                (refusal.code, &*refusal.errors[0].pointer),
+                (Code::RoleSeatFixed, "/permissions")
+            );
+        }
+    }
+
+    #[test]
+    fn a_role_is_changed_and_deleted_as_it_was_seen() {
+        let mut here = organization();
+        let Role::Custom(id) = add_role_of(&mut here, &["audit.read"]) else {
+            unreachable!()
+        };
+        let dana = access(&here, Role::Admin);
+        let (code, unknown) = (|refusal: Refusal| refusal.code, RoleId::mint(now()));
+        let name = || Some("Auditors".parse().unwrap());
+        assert_eq!(
+            dana.update_role(id, name(), None, 2, now()).map_err(code).err(),
+            Some(Code::RevisionMismatch)
+        );
+        assert_eq!(
+            dana.delete_role(id, 2, now()).map_err(code).err(),
+            Some(Code::RevisionMismatch)
+        );
+        assert_eq!(
+            dana.update_role(unknown, name(), None, 3, now())
+                .map_err(code)
+                .err(),
+            Some(Code::RoleNotFound)
+        );
+        assert_eq!(
+            dana.delete_role(unknown, 3, now()).map_err(code).err(),
+            Some(Code::RoleNotFound)
+        );
+
+        let (renamed, change) = dana.update_role(id, name(), None, 3, now()).unwrap();
+        assert_eq!((renamed.name.as_str(), renamed.rev), ("Auditors", 4));
+        assert!(change.writes.iter().any(|write| {
+            matches!(write, Write::OrganizationReplace(new) if new.access_rev == here.access_rev + 1)
+        }));
+        let deleted = dana.delete_role(id, 3, now()).unwrap();
+        assert!(deleted.facts.contains(&Fact::RoleUnused(here.id, id)));
+    }
+
+    #[test]
+    fn people_know_a_role_by_its_name() {
+        let mut here = organization();
+        let desk = add_role_of(&mut here, &[]);
+        assert_eq!(here.role_label(desk), "Front desk");
+        assert_eq!(here.role_label(Role::Provider), "provider");
+    }
+
+    proptest! {
+        #[test]
+        fn an_address_is_allowed_by_its_own_domain_only(prefix in "[a-z]{1,8}", domain in "[a-z]{1,8}\\.(org|example)") {
+            let settings = Settings {
+                allowed_domains: domains(&[&domain]),
+                ..Settings::default()
+            };
+            let allows = |address: String| settings.allows(&email(&address));
+            prop_assert!(allows(format!("ada@{domain}")), "itself");
+            prop_assert!(allows(format!("ada@{}", domain.to_uppercase())), "in capitals");
+            prop_assert!(!allows(format!("ada@{prefix}.{domain}")), "a subdomain");
+            prop_assert!(!allows(format!("ada@{prefix}{domain}")), "a longer name");
+            prop_assert!(!allows(format!("ada@{domain}.{prefix}")), "a suffix");
+            prop_assert!(Settings::default().allows(&email(&format!("ada@{domain}"))), "an empty list allows all");
+        }
+
+        #[test]
+        fn roles_never_exceed_who_makes_changes_or_deletes_them(
+            own in permissions(), before in permissions(), after in permissions(),
+        ) {
+            let mut here = organization();
+            let own_role = add_role(&mut here, own.clone());
+            let Role::Custom(id) = add_role(&mut here, before.clone()) else { unreachable!() };
+            let caller = access(&here, own_role);
+            let draft = RoleDraft { name: "New".parse().unwrap(), permissions: after.clone() };
+
+            let created = caller.create_role(draft, now()).map_err(|refusal| refusal.code);
+            prop_assert_eq!(created.is_ok(), after.is_subset(&own));
+
+            let seat_kept = before.contains(&Permission::SessionsCreate) == after.contains(&Permission::SessionsCreate);
+            let may = before.is_subset(&own) && after.is_subset(&own);
+            let updated = caller.update_role(id, None, Some(after), 3, now()).map_err(|refusal| refusal.code);
+            match updated {
+                Ok(_) => prop_assert!(may && seat_kept),
+                Err(Code::GrantExceedsOwn) => prop_assert!(!may),
+                Err(Code::RoleSeatFixed) => prop_assert!(may && !seat_kept),
+                Err(other) => prop_assert!(false, "{other:?}"),
+            }
+            prop_assert_eq!(caller.delete_role(id, 3, now()).is_ok(), before.is_subset(&own));
+        }
+
+        #[test]
+        fn who_may_invite_to_a_role_is_who_holds_it_and_manages_invites(held in permissions(), wanted in permissions()) {
+            let mut here = organization();
+            let role = add_role(&mut here, held.clone());
+            let inviting = here.roles_that_may_invite(&wanted);
+            prop_assert!(inviting.contains(&Role::Admin));
+            let may = held.contains(&Permission::InvitesManage) && wanted.is_subset(&held);
+            prop_assert_eq!(inviting.contains(&role), may);
+            prop_assert!(!inviting.contains(&Role::Provider) && !inviting.contains(&Role::Viewer));
+        }
+
+        #[test]
+        fn a_seat_goes_with_sessions(held in permissions(), caring: bool) {
+            let mut here = organization();
+            let role = add_role(&mut here, held.clone());
+            prop_assert_eq!(here.takes_seat(role, caring), held.contains(&Permission::SessionsCreate));
+            prop_assert_eq!(here.takes_seat(Role::Admin, caring), caring);
+            prop_assert!(here.takes_seat(Role::Provider, caring) && !here.takes_seat(Role::Viewer, caring));
+            let joined = member(&here, "ada", role);
+            let left = access(&here, Role::Admin).remove_member(&joined, joined.rev, now()).unwrap();
+            let released = SeatEffect { root: here.root, change: SeatChange::Release, within_limit: false };
+            prop_assert_eq!(left.seats, joined.seat.then_some(released));
+        }
+    }
+}

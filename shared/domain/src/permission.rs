@@ -181,3 +181,75 @@ pub const PRESETS: &[Preset] = &[
         permissions: &[Permission::ArticlesManage],
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_read_back_and_explained() {
+        let names: BTreeSet<_> = Permission::ALL
+            .iter()
+            .map(|permission| permission.as_str())
+            .collect();
+        assert_eq!(names.len(), Permission::ALL.len());
+        for permission in Permission::ALL {
+            let name = permission.as_str();
+            let (object, verb) = name.split_once('.').unwrap();
+            assert!(
+                [object, verb]
+                    .iter()
+                    .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase()))
+            );
+            assert_eq!(name.parse(), Ok(*permission));
+            assert!(permission.about().ends_with('.'));
+        }
+    }
+
+    #[test]
+    fn what_is_no_permission_is_refused() {
+        for name in [
+            "",
+            "members",
+            "members.",
+            "Members.Read",
+            "members.read ",
+            "members.*",
+            "*",
+        ] {
+            assert_eq!(
+                name.parse::<Permission>().unwrap_err().code,
+                Code::PermissionUnknown,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_route_names_the_permission_it_needs_by_a_type() {
+        assert_eq!(need::MembersRead::PERMISSION, Some(Permission::MembersRead));
+        assert_eq!(need::Membership::PERMISSION, None);
+    }
+
+    #[test]
+    fn presets_are_unique_and_manage_no_people() {
+        // Whoever gets a preset looks after patients, money or texts: nobody rules the organization by one.
+        let ruling = [
+            Permission::OrganizationUpdate,
+            Permission::OrganizationDissolve,
+            Permission::MembersManage,
+            Permission::InvitesManage,
+            Permission::RolesManage,
+        ];
+        let names: BTreeSet<_> = PRESETS.iter().map(|preset| preset.name).collect();
+        assert_eq!(names.len(), PRESETS.len());
+        for preset in PRESETS {
+            assert!(!preset.permissions.is_empty());
+            assert!(
+                !preset.permissions.iter().any(|held| ruling.contains(held)),
+                "{}",
+                preset.name
+            );
+        }
+    }
+}

@@ -105,3 +105,63 @@ impl CustomRole {
         self.permissions.contains(&Permission::SessionsCreate)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::sample::{now, permissions};
+
+    #[test]
+    fn built_in_roles_hold_what_the_product_says() {
+        let held = |role: Role| role.built_in_permissions();
+        assert_eq!(held(Role::Admin).len(), Permission::ALL.len());
+        assert_eq!(held(Role::Provider), [Permission::SessionsCreate].into());
+        assert_eq!(
+            held(Role::Viewer),
+            [Permission::SessionsRead, Permission::AuditRead].into()
+        );
+        assert!(held(Role::Custom(RoleId::mint(now()))).is_empty());
+    }
+
+    #[test]
+    fn a_role_reads_back_from_its_text() {
+        for role in Role::BUILT_IN
+            .into_iter()
+            .chain([Role::Custom(RoleId::mint(now()))])
+        {
+            assert_eq!(role.to_string().parse(), Ok(role));
+        }
+        for text in [
+            "",
+            "Admin",
+            "owner",
+            "rol_",
+            "rol_1",
+            "admin ",
+            "inv_0192f0c1-2b3c-7d4e-8f50-61728394a5b6",
+        ] {
+            assert_eq!(
+                text.parse::<Role>().unwrap_err().code,
+                Code::RoleUnknown,
+                "{text}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_custom_role_takes_a_seat_if_and_only_if_it_holds_sessions(permissions in permissions()) {
+            let holds_sessions = permissions.contains(&Permission::SessionsCreate);
+            let role = CustomRole {
+                id: RoleId::mint(now()),
+                name: "Care".parse().unwrap(),
+                permissions,
+                rev: 1,
+                created_at: now(),
+            };
+            prop_assert_eq!(role.takes_seat(), holds_sessions);
+        }
+    }
+}

@@ -8,7 +8,9 @@
 
 mod support;
 
+mod audit;
 mod demo;
+mod dissolution;
 mod documents;
 mod events;
 mod invite_answers;
@@ -17,4 +19,8 @@ mod invite_mails;
 mod invite_seats;
 mod invites;
 mod journey;
+mod me;
+mod members;
+mod organizations;
+mod roles;
 mod tour;

@@ -99,6 +99,21 @@ impl Person {
         self.request(Method::GET, path).send().await
     }
 
+    /// All items of a list, page by page.
+    pub(crate) async fn all(&self, path: &str) -> Vec<Value> {
+        let joint = if path.contains('?') { '&' } else { '?' };
+        let mut page = self.get(path).await.expect(200);
+        let mut items = page.items();
+        while let Some(cursor) = page.next_cursor() {
+            page = self
+                .get(&format!("{path}{joint}cursor={cursor}"))
+                .await
+                .expect(200);
+            items.extend(page.items());
+        }
+        items
+    }
+
     /// A POST with a fresh idempotency key.
     pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
         self.post_with_key(path, &fresh_key(), body).await

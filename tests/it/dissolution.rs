@@ -455,7 +455,11 @@ async fn a_job_that_is_killed_anywhere_is_finished_by_the_next() {
     clinic.invite("b@riverside.example", "viewer").await.expect(201);
     dissolve(&clinic).await;
     portal.wait(GRACE - SignedDuration::from_hours(1));
-    assert_eq!(finish(&portal).await, (0, 0, 0), "it looks at the last hours only from now on");
+    assert_eq!(
+        finish(&portal).await,
+        (0, 0, 0),
+        "it looks at the last hours only from now on"
+    );
     portal.wait(SignedDuration::from_hours(1));
 
     // When its job is killed again and again, each time a little later

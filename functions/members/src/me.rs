@@ -1,9 +1,11 @@
 //! `GET` and `PATCH /v1/me`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use axum::extract::State;
 use jiff::Timestamp;
 use portal_app::Web;
-use portal_domain::account::{Account, AccountUpdate, Standing};
+use portal_domain::account::{Account, AccountUpdate, MOST_COPIES, Standing};
 use portal_domain::code::Refusal;
 use portal_domain::email::EmailAddress;
 use portal_domain::locale::Locale;
@@ -115,15 +117,14 @@ pub(crate) async fn update_me(
 ) -> Result<Reply, ApiError> {
     let organizations = || async {
         let known = web.store.caller(caller.identity.account).await?;
-        let ids: Vec<_> = known
-            .memberships
-            .iter()
-            .map(|membership| membership.organization)
-            .collect();
+        // Only a new address depends on what the organizations allow.
+        let judging = known.memberships.iter().filter(|_| wanted.email.is_some());
+        let ids: Vec<_> = judging.map(|membership| membership.organization).collect();
         Ok((web.store.organizations(&ids).await?, known.memberships))
     };
+    let leaves_copies = AtomicBool::new(false);
     let reply = caller
-        // These memberships, whose organizations were read: one that is new meanwhile is caught up with.
+        // These memberships, whose organizations were read: with one that is new meanwhile, the account has another revision.
         .perform(None, organizations, |account, _, (organizations, memberships), now| {
             let MeUpdate {
                 name,
@@ -143,11 +144,18 @@ pub(crate) async fn update_me(
                 origin,
             };
             let (account, change) = account.updated(update, seen, standing, now)?;
+            // Copies of name and address are in all of the caller's organizations.
+            for membership in &memberships {
+                request::open_organization(membership.organization);
+            }
+            leaves_copies.store(memberships.len() > MOST_COPIES, Ordering::Relaxed);
             let view = MeView::new(&account, &memberships, &caller);
             Ok::<_, Refusal>((change, Reply::ok(&view).etag(account.rev)))
         })
         .await?;
-    catch_up(&caller).await?;
+    if leaves_copies.into_inner() {
+        catch_up(&caller).await?;
+    }
     Ok(reply)
 }
 

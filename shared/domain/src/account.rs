@@ -15,7 +15,7 @@ use crate::organization::Organization;
 use crate::text::PersonName;
 
 /// The most memberships whose copies of name and address change in one transaction.
-const MOST_COPIES: usize = 20;
+pub const MOST_COPIES: usize = 20;
 
 /// What a verified access token says of the caller: identity only, never rights.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use portal_domain::organization::Organization;
 use serde::{Deserialize, Serialize};
 
 use crate::client::Store;
-use crate::entity::{Entity, from_item, organization};
+use crate::entity::{Entity, from_item, membership, organization};
 use crate::error::StoreError;
 use crate::expression::Expression;
 use crate::page::Listing;
@@ -108,7 +108,7 @@ impl Store {
     pub async fn caller(&self, account: AccountId) -> Result<Caller, StoreError> {
         let range = Expression::new("#sk BETWEEN :first AND :last")
             .with("first", SK)
-            .with("last", "MEMBER#~");
+            .with("last", format!("{}~", membership::SK));
         let most = MOST_MEMBERSHIPS + 20;
         let listing = Listing {
             range,

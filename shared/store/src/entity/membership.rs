@@ -17,7 +17,7 @@ use crate::expression::Expression;
 use crate::page::{Listing, Page, Position};
 use crate::table::{Index, Key};
 
-const SK: &str = "MEMBER#";
+pub(crate) const SK: &str = "MEMBER#";
 /// Name and address, folded.
 const SEARCH: &str = "search";
 

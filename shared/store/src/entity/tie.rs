@@ -12,7 +12,7 @@ use portal_domain::id::{InviteId, OrganizationId};
 use serde::{Deserialize, Serialize};
 
 use crate::client::Item;
-use crate::entity::{Entity, account};
+use crate::entity::{Entity, account, organization};
 use crate::error::StoreError;
 use crate::expression::Expression;
 use crate::table::Key;
@@ -57,7 +57,7 @@ impl Entity for Tie {
 pub(crate) fn key(email: &EmailAddress, organization: OrganizationId) -> Key {
     Key {
         pk: account::address(email),
-        sk: format!("ORG#{organization}"),
+        sk: organization::partition(organization),
     }
 }
 

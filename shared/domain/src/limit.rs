@@ -7,6 +7,8 @@ use jiff::Timestamp;
 pub struct Limit {
     /// What is counted; part of the key.
     pub name: &'static str,
+    /// What is counted, for people.
+    pub about: &'static str,
     /// The most in one window.
     pub most: u32,
     /// The window's length in seconds.
@@ -16,30 +18,35 @@ pub struct Limit {
 /// Mails to one mailbox (plus-addresses count together), whoever sends them.
 pub const MAIL_PER_RECIPIENT: Limit = Limit {
     name: "mail-recipient",
+    about: "Mails to one mailbox, whoever sends them; plus-addresses count together.",
     most: 10,
     seconds: 86_400,
 };
 /// Invites and resends by one account.
 pub const INVITES_PER_INVITER: Limit = Limit {
     name: "invite-inviter",
+    about: "Invites and resends by one account.",
     most: 200,
     seconds: 3_600,
 };
 /// Invites and resends of one organization.
 pub const INVITES_PER_ORGANIZATION: Limit = Limit {
     name: "invite-organization",
+    about: "Invites and resends of one organization.",
     most: 500,
     seconds: 3_600,
 };
 /// Organizations made by one account: a new one must not reset the other limits.
 pub const ORGANIZATIONS_PER_ACCOUNT: Limit = Limit {
     name: "organization-account",
+    about: "Organizations made by one account.",
     most: 20,
     seconds: 86_400,
 };
 /// Links that open nothing, tried from one network (IPv4 /24, IPv6 /48).
 pub const FAILED_LINKS_PER_NETWORK: Limit = Limit {
     name: "link-network",
+    about: "Links that open nothing, tried from one network (IPv4 /24, IPv6 /48).",
     most: 100,
     seconds: 600,
 };

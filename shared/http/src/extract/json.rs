@@ -10,9 +10,12 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, MapAccess, SeqAcc
 
 use crate::error::ApiError;
 
-const LARGEST: usize = 64 * 1024;
-const DEEPEST: usize = 16;
-const MOST_VALUES: usize = 4_096;
+/// The most bytes in a body.
+pub const LARGEST_BODY: usize = 64 * 1024;
+/// The most levels in a body.
+pub const DEEPEST_BODY: usize = 16;
+/// The most values in a body, all levels together.
+pub const MOST_VALUES: usize = 4_096;
 
 /// A body.
 #[derive(Debug)]
@@ -30,7 +33,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 
 /// The bytes of a JSON body.
 pub(crate) async fn read(headers: &HeaderMap, body: axum::body::Body) -> Result<bytes::Bytes, Refusal> {
-    let bytes = axum::body::to_bytes(body, LARGEST)
+    let bytes = axum::body::to_bytes(body, LARGEST_BODY)
         .await
         .map_err(|_| Refusal::from(Code::BodyTooLarge))?;
     if !bytes.is_empty() && !is_json(headers) {
@@ -140,7 +143,7 @@ fn check(bytes: &[u8]) -> Result<(), Refusal> {
     let mut left = MOST_VALUES;
     let mut document = serde_json::Deserializer::from_slice(bytes);
     let checked = Shape {
-        depth: DEEPEST,
+        depth: DEEPEST_BODY,
         left: &mut left,
     }
     .deserialize(&mut document)

@@ -13,6 +13,8 @@ use crate::answer::{ListView, Reply, View};
 use crate::error::ApiError;
 
 const DEFAULT_LIMIT: usize = 25;
+/// The most items on a page.
+pub const LARGEST_PAGE: usize = 100;
 
 /// The parameters of every list.
 #[derive(Debug, IntoParams)]
@@ -84,7 +86,7 @@ fn parse_limit(text: &str) -> Option<usize> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() <= 3;
     text.parse()
         .ok()
-        .filter(|limit| is_plain && (1..=100).contains(limit))
+        .filter(|limit| is_plain && (1..=LARGEST_PAGE).contains(limit))
 }
 
 impl<F> List<F> {

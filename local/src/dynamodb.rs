@@ -17,7 +17,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::response::Response;
 use axum::routing::post;
 use dynoxide::{Database, DynoxideError};
-use http::HeaderMap;
+use http::{HeaderMap, header};
 use portal_app::Clock;
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -146,13 +146,14 @@ impl Dynamo {
     }
 
     /// One request, with whatever the faults make of it.
-    async fn serve(&self, target: &str, text: Bytes) -> Answer {
+    async fn serve(&self, target: &str, caller: String, text: Bytes) -> Answer {
         let Ok(request) = serde_json::from_slice::<Value>(&text) else {
             return Answer::malformed();
         };
         let keys = operation::keys(&self.0.database, &self.0.schemas, target, &request);
         self.remember(Operation {
             target: target.to_owned(),
+            caller,
             keys: keys.clone(),
         });
 
@@ -263,7 +264,17 @@ async fn endpoint(State(dynamo): State<Dynamo>, headers: HeaderMap, text: Bytes)
     let Some((_, target)) = target.and_then(|target| target.split_once('.')) else {
         return Answer::unknown_operation().into_response();
     };
-    dynamo.serve(target, text).await.into_response()
+    dynamo.serve(target, caller(&headers), text).await.into_response()
+}
+
+/// The access key of the request's signature; empty without one.
+fn caller(headers: &HeaderMap) -> String {
+    headers
+        .get(header::AUTHORIZATION)
+        .and_then(|signature| signature.to_str().ok())
+        .and_then(|signature| signature.split_once("Credential=")?.1.split('/').next())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// The stack's clock as the database asks for it.

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use futures_util::FutureExt as _;
 use http::Method;
 use lambda_http::request::LambdaRequest;
 use lambda_runtime::LambdaEvent;
-use portal_app::{App, Config, ConfigError, InviteWeb, Mailing, Part, Relaying, Web};
-use portal_http::Function;
+use portal_app::{App, Config, ConfigError, Mailing, Part, Relaying, Web};
+use portal_http::{Function, Routes};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tower::Service;
@@ -90,40 +91,29 @@ impl Service<LambdaEvent<LambdaRequest>> for Sandboxes {
     }
 }
 
+/// The configuration of the function called `name`: its requests to the table are signed in its name, so that the table's
+/// record tells who asked for what.
+fn named(config: &Config, name: &'static str) -> Config {
+    let credentials = Credentials::new(name, "local", None, None, "local");
+    let mut config = config.clone();
+    config.aws = config
+        .aws
+        .to_builder()
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build();
+    config
+}
+
 /// All routes of all functions, each with its function in as many sandboxes as there are configurations.
 pub(crate) fn behind_gateway(sandboxes: &[Config]) -> Result<Vec<(Method, String, Sandboxes)>, ConfigError> {
-    let webs: Vec<Web> = sandboxes.iter().map(Web::build).collect::<Result<_, _>>()?;
-    let invite_webs: Vec<InviteWeb> = sandboxes.iter().map(InviteWeb::build).collect::<Result<_, _>>()?;
-    let several = |functions: Vec<Function>| Sandboxes {
-        functions: functions.into(),
-        next: Arc::default(),
-    };
-    let of = |name: &str| match name {
-        "organizations" => several(
-            webs.iter()
-                .map(|web| organizations::routes().into_function(web))
-                .collect(),
-        ),
-        "invites" => several(
-            invite_webs
-                .iter()
-                .map(|web| invites::routes().into_function(web))
-                .collect(),
-        ),
-        "members" => several(
-            webs.iter()
-                .map(|web| members::routes().into_function(web))
-                .collect(),
-        ),
-        _ => several(
-            webs.iter()
-                .map(|web| audit::routes().into_function(web))
-                .collect(),
-        ),
-    };
     let mut all = Vec::new();
     for Described { name, document } in described() {
-        let function = of(name);
+        let function = match name {
+            "organizations" => several(sandboxes, name, organizations::routes)?,
+            "invites" => several(sandboxes, name, invites::routes)?,
+            "members" => several(sandboxes, name, members::routes)?,
+            _ => several(sandboxes, name, audit::routes)?,
+        };
         all.extend(
             routes(&document)
                 .into_iter()
@@ -131,6 +121,20 @@ pub(crate) fn behind_gateway(sandboxes: &[Config]) -> Result<Vec<(Method, String
         );
     }
     Ok(all)
+}
+
+/// A function in as many sandboxes as there are configurations.
+fn several<S: Part + AsRef<Web>>(
+    sandboxes: &[Config],
+    name: &'static str,
+    routes: fn() -> Routes<S>,
+) -> Result<Sandboxes, ConfigError> {
+    let function = |config| Ok(routes().into_function(&S::build(&named(config, name))?));
+    let functions: Vec<Function> = sandboxes.iter().map(function).collect::<Result<_, _>>()?;
+    Ok(Sandboxes {
+        functions: functions.into(),
+        next: Arc::default(),
+    })
 }
 
 /// A function that events call, from JSON to JSON as the runtime does it.
@@ -193,11 +197,10 @@ fn behind_api(function: Function) -> Consumer {
 
 /// The functions that events call, by name.
 pub(crate) fn consumers(config: &Config) -> Result<Vec<(&'static str, Consumer)>, ConfigError> {
-    let (app, relaying, mailing) = (
-        App::build(config)?,
-        Relaying::build(config)?,
-        Mailing::build(config)?,
-    );
+    let relaying = Relaying::build(&named(config, "relay"))?;
+    let mailing = Mailing::build(&named(config, "send-mail"))?;
+    let expiring = App::build(&named(config, "expire-invites"))?;
+    let finishing = App::build(&named(config, "finish-dissolutions"))?;
     Ok(vec![
         (
             "relay",
@@ -213,13 +216,13 @@ pub(crate) fn consumers(config: &Config) -> Result<Vec<(&'static str, Consumer)>
         ),
         (
             "expire-invites",
-            consumer(app.clone(), async |app: App, event| {
+            consumer(expiring, async |app: App, event| {
                 expire_invites::handle(&app, event).await
             }),
         ),
         (
             "finish-dissolutions",
-            consumer(app, async |app: App, event| {
+            consumer(finishing, async |app: App, event| {
                 finish_dissolutions::handle(&app, event).await
             }),
         ),

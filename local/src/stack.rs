@@ -57,6 +57,8 @@ pub struct Options {
     pub sandboxes: usize,
     /// Whether jobs run by the clock; they always run when asked.
     pub schedules: bool,
+    /// Whether messages leave the outbox; else nothing is ever mailed.
+    pub mails: bool,
     /// The address that the identity provider says it has, if not its own.
     pub issuer_base: Option<String>,
 }
@@ -68,6 +70,7 @@ impl Default for Options {
             data: None,
             sandboxes: 2,
             schedules: false,
+            mails: true,
             issuer_base: None,
         }
     }
@@ -120,8 +123,8 @@ impl Stack {
         dynamo.create_table(&table::definition(TABLE), Some(&table::time_to_live(TABLE)))?;
         let stream = Stream::new(&dynamo, TABLE, &faults, in_data("stream.json").as_deref());
         let queues = Queues::new(&clock);
-        queues.create(MAIL_QUEUE, Delivery::default());
-        queues.create(FEEDBACK_QUEUE, Delivery::default());
+        queues.create(MAIL_QUEUE, mail_delivery());
+        queues.create(FEEDBACK_QUEUE, mail_delivery());
         let feedback = queues.clone();
         let feedback = Arc::new(move |event: Value| {
             if let Err(error) = feedback.send(FEEDBACK_QUEUE, &event.to_string()) {
@@ -144,6 +147,7 @@ impl Stack {
         let mut scheduled = Vec::new();
         for (name, consumer) in functions::consumers(&configs[0])? {
             match name {
+                "relay" if !options.mails => {}
                 "relay" => stream.register(name, relay_mapping(), consumer),
                 "send-mail" => {
                     queues.register(MAIL_QUEUE, consumer.clone());
@@ -269,11 +273,23 @@ async fn deliver_first(
     next.run(request).await
 }
 
+/// As the template gives up mails and feedback; pauses are shorter here.
+#[must_use]
+pub fn mail_delivery() -> Delivery {
+    Delivery {
+        max_receive_count: 10,
+        ..Delivery::default()
+    }
+}
+
 /// As the template maps the stream to the relay.
-fn relay_mapping() -> Mapping {
-    let filter =
-        json!({ "eventName": ["INSERT"], "dynamodb": { "NewImage": { "kind": { "S": ["outbox"] } } } });
+#[must_use]
+pub fn relay_mapping() -> Mapping {
+    let kind = portal_store::entity::outbox::KIND;
+    let filter = json!({ "eventName": ["INSERT"], "dynamodb": { "NewImage": { "kind": { "S": [kind] } } } });
     Mapping {
+        batch_size: 100,
+        retries: 8,
         filters: vec![filter],
         ..Mapping::default()
     }

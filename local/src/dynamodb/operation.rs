@@ -13,6 +13,8 @@ use crate::sync::lock;
 pub struct Operation {
     /// Its name: `Query`, `TransactWriteItems`, …
     pub target: String,
+    /// Who asks: the access key of its signature, which is the function's name in this stack.
+    pub caller: String,
     /// Every key it names, in order; a `Scan` names none.
     pub keys: Vec<Key>,
 }

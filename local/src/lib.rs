@@ -1,5 +1,6 @@
 //! The whole cloud stack in one process: for people, and for tests.
 
+pub mod bench;
 pub mod clock;
 pub mod consumer;
 pub mod demo;
@@ -12,9 +13,11 @@ pub mod identity;
 mod jobs;
 pub mod loopback;
 pub mod mailbox;
+pub mod probe;
 mod problem;
 pub mod queues;
 mod random;
 pub mod stack;
 pub mod stream;
 mod sync;
+pub mod template;

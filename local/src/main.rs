@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use portal_local::stack::{Failure, Options, Stack};
-use portal_local::{demo, generate};
+use portal_local::{bench, demo, generate};
 
 const HELP: &str = "\
 portal-local: the Organization Portal with everything around it, in one process, on 127.0.0.1
 
   portal-local [--ephemeral] [--empty]   serve (PORT=9000; data in .local/, or kept nowhere; demo data unless empty)
   portal-local generate [FOLDER]         write the generated documents (FOLDER: the project, default .)
+  portal-local bench FUNCTION BINARY     measure a function's release binary: size, start, answers
 ";
 
 #[tokio::main]
@@ -28,8 +29,11 @@ async fn main() -> ExitCode {
         .collect::<Vec<_>>()
         .as_slice()
     {
-        ["generate"] => generate::write(&PathBuf::from(".")),
-        ["generate", folder] => generate::write(&PathBuf::from(folder)),
+        ["generate"] => generate::write(&PathBuf::from(".")).await,
+        ["generate", folder] => generate::write(&PathBuf::from(folder)).await,
+        ["bench", function, binary] => bench::run(function, &PathBuf::from(binary))
+            .await
+            .map(|report| say(&report)),
         flags if flags.iter().all(|flag| ["--ephemeral", "--empty"].contains(flag)) => {
             serve(flags.contains(&"--ephemeral"), flags.contains(&"--empty")).await
         }

@@ -1,0 +1,145 @@
+//! `docs/permissions.md`, `docs/errors.md` and `docs/limits.md`: tables of the domain.
+
+use std::fmt::Write as _;
+
+use portal_domain::code::{Code, Refusal};
+use portal_domain::permission::{PRESETS, Permission};
+use portal_domain::role::Role;
+use portal_domain::{account, invite, limit, membership, organization, plan, role};
+use portal_http::problem::Problem;
+
+use super::{code, notice, table};
+
+/// Permissions, who holds them, and the presets.
+pub(super) fn permissions() -> String {
+    let roles = Role::BUILT_IN.map(|role| (role.to_string(), role.built_in_permissions()));
+    let head: Vec<&str> = ["permission", "what it allows"]
+        .into_iter()
+        .chain(roles.iter().map(|(name, _)| name.as_str()))
+        .collect();
+    let matrix = Permission::ALL.iter().map(|permission| {
+        let holds = roles
+            .iter()
+            .map(|(_, held)| if held.contains(permission) { "yes" } else { "" }.to_owned());
+        [code(permission.as_str()), permission.about().to_owned()]
+            .into_iter()
+            .chain(holds)
+            .collect()
+    });
+    let presets = PRESETS.iter().map(|preset| {
+        let names: Vec<String> = preset
+            .permissions
+            .iter()
+            .map(|permission| code(permission.as_str()))
+            .collect();
+        vec![code(preset.name), preset.about.to_owned(), names.join(", ")]
+    });
+    format!(
+        "# Permissions\n\n{}\n\n\
+         What a member may do follows from their role in the organization, read anew with every request. A custom role is a set \
+         of permissions; nobody can give, or act on, more than they hold. `GET /v1/permissions` serves the same table.\n\n{}\n\
+         ## Presets\n\n\
+         Ready-made sets for custom roles.\n\n{}",
+        notice("`shared/domain/src/permission.rs` and `role.rs`"),
+        table(&head, matrix),
+        table(&["preset", "who it is for", "permissions"], presets),
+    )
+}
+
+/// Every code a problem can have.
+pub(super) fn errors() -> String {
+    let mut rows: Vec<(u16, Vec<String>)> = Code::ALL
+        .iter()
+        .map(|&reason| {
+            let status = Problem::new(&Refusal::from(reason), "").status();
+            let row = vec![
+                status.to_string(),
+                code(reason.as_str()),
+                reason.title().to_owned(),
+            ];
+            (status, row)
+        })
+        .collect();
+    rows.sort_by_key(|(status, _)| *status);
+    format!(
+        "# Errors\n\n{}\n\n\
+         A refusal is a problem document (RFC 9457, `application/problem+json`) with a stable `code`: decide by it, texts may \
+         change. `instance` is the request's id, as in the `x-request-id` header. Where fields are at fault, `errors` lists \
+         them with a JSON pointer and a code of this list each. `Retry-After` tells when a 429 or 503 may pass.\n\n{}",
+        notice("`shared/domain/src/code.rs`"),
+        table(&["status", "code", "title"], rows.into_iter().map(|(_, row)| row)),
+    )
+}
+
+/// Rate limits, plans and sizes.
+pub(super) fn limits() -> String {
+    let rates = limit::ALL.iter().map(|limit| {
+        vec![
+            code(limit.name),
+            limit.about.to_owned(),
+            limit.most.to_string(),
+            span(limit.seconds),
+        ]
+    });
+    let plans = [plan::TEAM]
+        .iter()
+        .map(|plan| vec![code(plan.name), plan.seats.to_string()])
+        .collect::<Vec<_>>();
+    let sizes = [
+        ("bytes in a body", portal_http::LARGEST_BODY.to_string()),
+        ("levels in a body", portal_http::DEEPEST_BODY.to_string()),
+        ("values in a body", portal_http::MOST_VALUES.to_string()),
+        ("items on a page of a list", portal_http::LARGEST_PAGE.to_string()),
+        (
+            "organizations of one account",
+            membership::MOST_MEMBERSHIPS.to_string(),
+        ),
+        ("custom roles of an organization", role::MOST_ROLES.to_string()),
+        (
+            "allowed domains of an organization",
+            organization::MOST_DOMAINS.to_string(),
+        ),
+        ("rows of a bulk invite", invite::MOST_IN_BULK.to_string()),
+        (
+            "copies of a name or address brought up to date in one transaction",
+            account::MOST_COPIES.to_string(),
+        ),
+        ("life of an invite's link", span(invite::LIFETIME.as_secs())),
+        (
+            "time in which a dissolution can be cancelled",
+            span(organization::GRACE.as_secs()),
+        ),
+        (
+            "exactness of \"last active\"",
+            span(membership::ACTIVITY_STEP.as_secs()),
+        ),
+    ];
+    let sizes = sizes.map(|(what, most)| vec![what.to_owned(), most]);
+    let mut text = format!(
+        "# Limits\n\n{}\n\n\
+         ## Rates\n\n\
+         Counted in fixed windows, in the transaction of the thing itself; above them the answer is 429 `rate_limited` with \
+         `Retry-After`.\n\n{}\n",
+        notice("the constants of `shared/domain/src` and `shared/http/src/extract`"),
+        table(&["limit", "what is counted", "most", "in"], rates),
+    );
+    let _ = write!(
+        text,
+        "## Plans\n\nEvery organization begins with the first. Seats are taken by members whose role holds sessions, and by \
+         pending invites to such a role.\n\n{}\n## Sizes and times\n\n{}",
+        table(&["plan", "provider seats"], plans),
+        table(&["what", "most"], sizes),
+    );
+    text
+}
+
+/// Seconds as people say them.
+fn span(seconds: i64) -> String {
+    let units = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
+    let fits = units.into_iter().find(|(unit, _)| seconds % unit == 0);
+    let (unit, name) = fits.unwrap_or((1, "second"));
+    match seconds / unit {
+        1 => format!("1 {name}"),
+        count => format!("{count} {name}s"),
+    }
+}

@@ -8,7 +8,11 @@
 
 mod support;
 
+mod access;
+mod architecture;
 mod audit;
+mod budgets;
+mod contracts;
 mod demo;
 mod dissolution;
 mod documents;

@@ -1,0 +1,84 @@
+//! What requests may cost: round trips by rule, units and dollars as committed.
+
+use std::path::Path;
+
+use portal_local::generate::{Prices, cost};
+use portal_local::probe::{Priced, Probe, routes};
+
+/// The cases that take more sequential round trips than their kind of route, and why.
+const EXCEPTIONS: &[(&str, &str, u32)] = &[
+    // The keys of the organizations are in the memberships.
+    ("list_organizations", "", 2),
+    // One more write makes the account.
+    ("get_me", "first sign-in", 2),
+    ("accept_invite", "first sign-in", 3),
+    // Activity is noted once an hour.
+    ("list_members", "first request in an hour", 2),
+    // What the organizations allow is read after the memberships that name them.
+    ("update_me", "a new address, one membership", 3),
+    // The seats turn out to be used up, an expired hold is looked for, and taken over.
+    ("create_invite", "takes over an expired seat hold", 4),
+    // The right is checked once, then each row is a change of its own.
+    ("create_invites", "", 1 + 2),
+    ("create_invites", "three rows", 1 + 3 * 2),
+];
+
+/// How many sequential round trips a case may take: a read one, a change two.
+fn budget(priced: &Priced) -> u32 {
+    let named =
+        |(operation, case, _): &&(&str, &str, u32)| *operation == priced.operation && *case == priced.case;
+    if let Some((.., most)) = EXCEPTIONS.iter().find(named) {
+        return *most;
+    }
+    let is_read = routes().iter().any(|route| {
+        route.operation == priced.operation && (route.method == "GET" || route.operation == "preview_invite")
+    });
+    if is_read { 1 } else { 2 }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_keeps_its_budget_and_costs_what_is_committed() {
+    // Given what every route costs now
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let probe = Probe::start(false).await.unwrap();
+    let all = probe.prices().await.unwrap();
+
+    // Then none takes more round trips than its kind may
+    for priced in &all {
+        let most = budget(priced);
+        assert!(
+            priced.cost.round_trips <= most,
+            "{} {}: {} round trips, {most} at most. Read at once what does not depend on each other, or name the \
+             exception in tests/it/budgets.rs",
+            priced.operation,
+            priced.case,
+            priced.cost.round_trips
+        );
+    }
+
+    // And no exception is kept that nothing needs
+    for (operation, case, most) in EXCEPTIONS {
+        let taken = all
+            .iter()
+            .find(|priced| priced.operation == *operation && priced.case == *case)
+            .map(|priced| priced.cost.round_trips);
+        assert_eq!(
+            taken,
+            Some(*most),
+            "{operation} {case}: the exception is no longer one"
+        );
+    }
+
+    // And docs/cost.md says so
+    let now = cost(&all, &Prices::of(&folder).unwrap());
+    let committed = std::fs::read_to_string(folder.join("docs/cost.md")).unwrap();
+    let changed: Vec<&str> = now
+        .lines()
+        .filter(|line| !committed.lines().any(|known| known == *line))
+        .collect();
+    assert!(
+        now == committed,
+        "docs/cost.md says something else than:\n{}\nIf that is meant, run `make generate`.",
+        changed.join("\n")
+    );
+}

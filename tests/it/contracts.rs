@@ -1,0 +1,581 @@
+//! What is said twice says the same: handlers and OpenAPI document, routers and template, table and template, code and docs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use portal_app::config::{VARIABLES, Variable};
+use portal_app::{App, Config, ConfigError, InviteWeb, Mailing, Part, Relaying, Web};
+use portal_local::dynamodb::{Access, Operation};
+use portal_local::functions::described;
+use portal_local::generate::{Pattern, documents, patterns};
+use portal_local::mailbox::{Bounce, Event};
+use portal_local::probe::{Probe, Who, routes};
+use portal_local::stack::{mail_delivery, relay_mapping};
+use portal_local::template::{Function, Template};
+use portal_store::entity::outbox;
+use portal_store::table;
+use serde_json::{Value, json};
+use utoipa::openapi::{ComponentsBuilder, OpenApiBuilder, PathItem, Paths};
+
+use crate::support::{DAY, Portal, SECOND};
+
+fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn template() -> Template {
+    Template::read(&project()).unwrap()
+}
+
+/// The statements of a function's role.
+fn statements(template: &Template, function: &Function) -> Vec<Value> {
+    let role = function.properties["Role"]["Fn::GetAtt"].as_str().unwrap();
+    let role = role.strip_suffix(".Arn").unwrap();
+    let policies = template
+        .at(&format!("/Resources/{role}/Properties/Policies"))
+        .as_array()
+        .unwrap();
+    policies
+        .iter()
+        .flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap().clone())
+        .collect()
+}
+
+/// One value or several, as several.
+fn several(value: &Value) -> Vec<Value> {
+    value.as_array().cloned().unwrap_or_else(|| vec![value.clone()])
+}
+
+// ---- Documents ------------------------------------------------------------------------------------------------
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_generated_document_is_the_one_that_is_committed() {
+    let stale: Vec<&str> = documents(&project())
+        .await
+        .unwrap()
+        .iter()
+        .filter(|document| {
+            std::fs::read_to_string(project().join(document.path))
+                .ok()
+                .as_ref()
+                != Some(&document.text)
+        })
+        .map(|document| document.path)
+        .collect();
+    assert!(
+        stale.is_empty(),
+        "{} no longer say what the code says: run `make generate` and commit them",
+        stale.join(", ")
+    );
+}
+
+#[test]
+fn the_openapi_document_says_of_every_operation_what_a_client_needs() {
+    let text = std::fs::read_to_string(project().join("docs/openapi.json")).unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    assert_eq!(document["security"], json!([{ "bearer": [] }]));
+
+    let mut ids = BTreeSet::new();
+    for route in routes() {
+        let method = route.method.as_str().to_lowercase();
+        let operation = &document["paths"][&route.path][&method];
+        let id = operation["operationId"].as_str().unwrap();
+        assert!(ids.insert(id.to_owned()), "two operations are called {id}");
+        assert!(
+            operation["tags"].as_array().is_some_and(|tags| tags.len() == 1),
+            "{id} has one tag"
+        );
+        assert!(
+            operation["summary"]
+                .as_str()
+                .is_some_and(|summary| !summary.is_empty()),
+            "{id} has a summary"
+        );
+        assert!(operation["x-permission"].is_string(), "{id} says what it needs");
+
+        let responses = operation["responses"].as_object().unwrap();
+        assert!(
+            responses.keys().any(|status| status.starts_with('2')),
+            "{id} can succeed"
+        );
+        let problem = &responses["4XX"]["content"]["application/problem+json"]["schema"]["$ref"];
+        assert_eq!(
+            problem, "#/components/schemas/Problem",
+            "{id} says how it refuses"
+        );
+
+        let named: BTreeSet<&str> = several(&operation["parameters"])
+            .iter()
+            .filter(|parameter| parameter["in"] == "path")
+            .filter_map(|parameter| {
+                route
+                    .path
+                    .split(['{', '}'])
+                    .find(|part| parameter["name"] == *part)
+            })
+            .collect();
+        assert_eq!(
+            named.len(),
+            route.path.matches('{').count(),
+            "{id} describes its path parameters"
+        );
+        let has_body = operation["requestBody"].is_object();
+        assert!(!has_body || route.method != "GET", "{id} reads with a body");
+    }
+}
+
+#[test]
+fn an_operation_is_called_as_its_handler() {
+    for route in routes() {
+        let folder = project().join(format!("functions/{}/src", route.function));
+        let handler = format!("async fn {}(", route.operation);
+        let is_there = std::fs::read_dir(folder).unwrap().any(|file| {
+            std::fs::read_to_string(file.unwrap().path())
+                .unwrap()
+                .contains(&handler)
+        });
+        assert!(is_there, "functions/{} has no `{handler}…)`", route.function);
+    }
+}
+
+#[test]
+fn two_functions_cannot_claim_one_path_or_one_schema_name() {
+    let with_path = || {
+        let paths = Paths::builder().path("/v1/things", PathItem::default()).build();
+        OpenApiBuilder::new().paths(paths).build()
+    };
+    let with_schema = |of: utoipa::openapi::schema::Type| {
+        let schema = utoipa::openapi::ObjectBuilder::new().schema_type(of).build();
+        let components = ComponentsBuilder::new().schema("ThingView", schema).build();
+        OpenApiBuilder::new().components(Some(components)).build()
+    };
+    let (text, number) = (
+        utoipa::openapi::schema::Type::String,
+        utoipa::openapi::schema::Type::Number,
+    );
+
+    assert!(
+        portal_http::document([with_path(), with_path()])
+            .err()
+            .unwrap()
+            .contains("/v1/things")
+    );
+    let two = [with_schema(text.clone()), with_schema(number)];
+    assert!(portal_http::document(two).err().unwrap().contains("ThingView"));
+    assert!(portal_http::document([with_schema(text.clone()), with_schema(text)]).is_ok());
+}
+
+// ---- Routes ---------------------------------------------------------------------------------------------------
+
+#[test]
+fn the_template_lists_each_route_once_with_the_function_that_serves_it() {
+    let template = template();
+    let mut deployed = Vec::new();
+    for function in template.functions() {
+        for (event, value) in function.properties["Events"].as_object().into_iter().flatten() {
+            if value["Type"] != "HttpApi" {
+                continue;
+            }
+            let of = |name: &str| value["Properties"][name].as_str().unwrap_or_default().to_owned();
+            let (method, path) = (of("Method"), of("Path"));
+            assert!(
+                method != "ANY" && !path.contains('+') && !path.contains("$default") && !path.is_empty(),
+                "{event}: there is no catch-all"
+            );
+            assert_eq!(value["Properties"]["ApiId"]["Ref"], "Api", "{event}");
+            assert!(
+                value["Properties"]["Auth"].is_null(),
+                "{event}: every route has the API's authorizer"
+            );
+            deployed.push((function.name.clone(), method, path));
+        }
+    }
+    let mut routed: Vec<_> = routes()
+        .into_iter()
+        .map(|route| (route.function.to_owned(), route.method.to_string(), route.path))
+        .collect();
+    deployed.sort();
+    routed.sort();
+    assert_eq!(
+        deployed, routed,
+        "infra/template.yaml has one event for each route of the routers"
+    );
+    assert_eq!(
+        template.at("/Resources/Api/Properties/Auth/DefaultAuthorizer"),
+        "Jwt"
+    );
+}
+
+#[test]
+fn a_path_has_one_function() {
+    let mut owners: BTreeMap<String, &str> = BTreeMap::new();
+    for part in described() {
+        for path in part.document.paths.paths.keys() {
+            let other = owners.insert(path.clone(), part.name);
+            assert_eq!(other, None, "{path} is served by two functions");
+        }
+    }
+}
+
+// ---- The table ------------------------------------------------------------------------------------------------
+
+#[test]
+fn the_template_makes_the_table_of_the_store() {
+    let template = template();
+    let deployed = template.at("/Resources/Table/Properties");
+    let defined = table::definition("portal");
+    for part in [
+        "BillingMode",
+        "KeySchema",
+        "AttributeDefinitions",
+        "GlobalSecondaryIndexes",
+    ] {
+        assert_eq!(deployed[part], defined[part], "{part}");
+    }
+    assert_eq!(
+        deployed["StreamSpecification"]["StreamViewType"],
+        defined["StreamSpecification"]["StreamViewType"]
+    );
+    let expiry = table::time_to_live("portal");
+    assert_eq!(
+        deployed["TimeToLiveSpecification"],
+        expiry["TimeToLiveSpecification"]
+    );
+}
+
+#[test]
+fn the_relay_and_the_queues_behave_here_as_they_are_deployed() {
+    let template = template();
+    let event = template.at("/Resources/RelayFunction/Properties/Events/Outbox/Properties");
+    let mapping = relay_mapping();
+
+    let pattern = event["FilterCriteria"]["Filters"][0]["Pattern"].as_str().unwrap();
+    let pattern: Value = serde_json::from_str(pattern).unwrap();
+    assert_eq!(
+        pattern["dynamodb"]["NewImage"]["kind"]["S"],
+        json!([outbox::KIND])
+    );
+    assert_eq!(mapping.filters, [pattern]);
+    assert_eq!(event["BatchSize"], json!(mapping.batch_size));
+    assert_eq!(event["MaximumRetryAttempts"], json!(mapping.retries));
+    for batching in [
+        event,
+        template.at("/Resources/SendMailFunction/Properties/Events/Mail/Properties"),
+        template.at("/Resources/SendMailFunction/Properties/Events/Feedback/Properties"),
+    ] {
+        assert_eq!(
+            batching["FunctionResponseTypes"],
+            json!(["ReportBatchItemFailures"])
+        );
+    }
+
+    for queue in ["MailQueue", "FeedbackQueue"] {
+        let queue = template.at(&format!("/Resources/{queue}/Properties"));
+        assert_eq!(
+            queue["RedrivePolicy"]["maxReceiveCount"],
+            json!(mail_delivery().max_receive_count)
+        );
+        // Invisible for longer than the consumer may take, so that a slow batch is not delivered twice.
+        let patience = template
+            .at("/Resources/SendMailFunction/Properties/Timeout")
+            .as_u64()
+            .unwrap();
+        assert!(queue["VisibilityTimeout"].as_u64().unwrap() >= 6 * patience);
+    }
+}
+
+// ---- Configuration --------------------------------------------------------------------------------------------
+
+/// Builds what a function is made of, as its `main` does.
+fn build(function: &str, config: &Config) -> Result<(), ConfigError> {
+    fn routed<S: Part + AsRef<Web>>(_: portal_http::Routes<S>, config: &Config) -> Result<(), ConfigError> {
+        S::build(config).map(drop)
+    }
+    match function {
+        "organizations" => routed(organizations::routes(), config),
+        "invites" => routed::<InviteWeb>(invites::routes(), config),
+        "members" => routed(members::routes(), config),
+        "audit" => routed(audit::routes(), config),
+        "relay" => Relaying::build(config).map(drop),
+        "send-mail" => Mailing::build(config).map(drop),
+        "expire-invites" | "finish-dissolutions" => App::build(config).map(drop),
+        other => panic!("say in tests/it/contracts.rs what {other} is made of"),
+    }
+}
+
+/// The functions that read a variable which has a default, and so would start without it.
+fn reads(function: &str, variable: &str) -> bool {
+    let is_behind_api = routes().iter().any(|route| route.function == function);
+    match variable {
+        "LOG_LEVEL" => true,
+        "MAIL_CONFIGURATION_SET" => function == "send-mail",
+        _ => is_behind_api,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_function_gets_the_variables_it_needs_and_no_others() {
+    let portal = Portal::start().await;
+    let all = portal.environment();
+    let known = |name: &str| VARIABLES.iter().find(|variable| variable.name == name);
+    for function in template().functions() {
+        let given = function.variables();
+        let config = |without: &str| {
+            let kept = given.iter().filter(|name| *name != without);
+            let value = |name: &String| all.get(name).cloned().unwrap_or_default();
+            let variables = kept.map(|name| (name.clone(), value(name))).collect();
+            Config::new(variables, portal.config(0).aws.clone(), portal.clock.clone())
+        };
+
+        let started = build(&function.name, &config(""));
+        assert!(
+            started.is_ok(),
+            "{} does not start as deployed: {started:?}",
+            function.name
+        );
+        for name in &given {
+            let Variable { default, .. } = known(name).unwrap_or_else(|| panic!("no code reads {name}"));
+            let is_needed = match default {
+                None => {
+                    matches!(build(&function.name, &config(name)), Err(ConfigError::Missing(missing)) if missing == name)
+                }
+                Some(_) => reads(&function.name, name),
+            };
+            assert!(is_needed, "{} gets {name} and has no use for it", function.name);
+        }
+        for variable in VARIABLES.iter().filter(|variable| variable.default.is_some()) {
+            let is_given = given.iter().any(|name| name == variable.name);
+            assert_eq!(
+                is_given,
+                reads(&function.name, variable.name),
+                "{} and {}",
+                function.name,
+                variable.name
+            );
+        }
+    }
+}
+
+// ---- Rights ---------------------------------------------------------------------------------------------------
+
+/// An action on the table or on an index of it.
+type Right = (String, String);
+
+/// What an operation needs the right to.
+fn rights(operation: &Operation) -> BTreeSet<Right> {
+    let right = |action: &str, resource: &str| (format!("dynamodb:{action}"), resource.to_owned());
+    let is_transaction = operation.target.starts_with("Transact");
+    operation
+        .keys
+        .iter()
+        .filter_map(|key| match (key.access, &key.index) {
+            (Access::Query, index) => Some(right("Query", index.as_deref().unwrap_or("table"))),
+            (_, Some(_)) => None,
+            (access, None) if is_transaction => Some(match access {
+                Access::Put => right("PutItem", "table"),
+                Access::Update => right("UpdateItem", "table"),
+                Access::Delete => right("DeleteItem", "table"),
+                Access::Check => right("ConditionCheckItem", "table"),
+                _ => right("GetItem", "table"),
+            }),
+            _ => Some(right(&operation.target, "table")),
+        })
+        .collect()
+}
+
+/// What a role gives on the table, and under which condition.
+fn granted(template: &Template, function: &Function) -> BTreeSet<Right> {
+    let mut all = BTreeSet::new();
+    for statement in statements(template, function) {
+        // The warm-up reads a key that is never written; whoever may read nothing else may read that.
+        let is_warm_up =
+            statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"] == json!(["WARM"]);
+        if is_warm_up {
+            continue;
+        }
+        for action in several(&statement["Action"]) {
+            for resource in several(&statement["Resource"]) {
+                let action = action.as_str().unwrap().to_owned();
+                if resource["Fn::GetAtt"] == "Table.Arn" {
+                    all.insert((action, "table".to_owned()));
+                } else if let Some(index) = resource["Fn::Sub"]
+                    .as_str()
+                    .and_then(|resource| resource.strip_prefix("${Table.Arn}/index/"))
+                {
+                    all.insert((action, index.to_owned()));
+                }
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn no_role_has_a_wildcard_or_may_scan() {
+    let template = template();
+    for function in template.functions() {
+        for statement in statements(&template, &function) {
+            assert_eq!(statement["Effect"], "Allow");
+            for action in several(&statement["Action"]) {
+                let action = action.as_str().unwrap();
+                assert!(!action.contains('*'), "{}: {action}", function.name);
+                assert!(
+                    !action.contains("Scan") && !action.contains("PartiQL"),
+                    "{}: {action}",
+                    function.name
+                );
+            }
+            for resource in several(&statement["Resource"]) {
+                assert_ne!(resource, "*", "{}: {statement}", function.name);
+                let text = resource.to_string();
+                assert!(
+                    !text.contains('*') || text.contains("${Table.Arn}/stream/*"),
+                    "{}: {resource}",
+                    function.name
+                );
+            }
+        }
+    }
+}
+
+/// Does everything that functions do to the table, and gives what they asked of it.
+async fn everything_that_is_asked() -> Vec<Operation> {
+    let mut asked = Vec::new();
+    let probe = Probe::start(false).await.unwrap();
+    for route in routes() {
+        probe.prices_of(&route.operation).await.unwrap();
+        asked.extend(probe.stack.dynamo.operations());
+        probe.stack.dynamo.clear_operations();
+    }
+
+    // A clinic whose invite bounces and expires, and which ends with a member and open invites in it
+    let probe = Probe::start(true).await.unwrap();
+    let scene = probe.scene_with_care().await.unwrap();
+    let member = scene.somebody(Who::Viewer, None).await.unwrap();
+    let invited = scene.request("create_invite", &member, false).await.unwrap();
+    scene.founder.send(&invited).await.unwrap().success().unwrap();
+    probe.stack.settle().await.unwrap();
+    let email = invited.body.unwrap()["email"].as_str().unwrap().to_owned();
+    assert!(
+        probe
+            .stack
+            .mailbox
+            .report(&email, Event::Bounce, Bounce::Permanent)
+    );
+    probe.stack.settle().await.unwrap();
+    scene.dissolving(true).await.unwrap();
+    probe.stack.clock.advance(DAY * 8);
+    let expired = probe.stack.run_job("expire-invites").await.unwrap().unwrap();
+    assert_ne!(expired["done"], 0, "{expired}");
+    probe.stack.clock.advance(DAY * 23);
+    let ended = probe.stack.run_job("finish-dissolutions").await.unwrap().unwrap();
+    assert_ne!(ended["done"], 0, "{ended}");
+
+    // And somebody who looks at everything for the first time in an hour
+    let scene = probe.scene().await.unwrap();
+    probe.stack.clock.advance(DAY + SECOND);
+    let founder = probe
+        .signed_in(&scene.founder.subject, &scene.founder.email)
+        .unwrap();
+    for operation in [
+        "get_organization",
+        "list_invites",
+        "list_members",
+        "list_audit_events",
+    ] {
+        let request = scene.request(operation, &founder, false).await.unwrap();
+        probe.stack.clock.advance(DAY);
+        let founder = probe.signed_in(&founder.subject, &founder.email).unwrap();
+        founder.send(&request).await.unwrap().success().unwrap();
+    }
+    probe.stack.settle().await.unwrap();
+    asked.extend(probe.stack.dynamo.operations());
+    asked
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_have_the_rights_they_use_and_use_documented_keys() {
+    // Given everything that functions do to the table
+    let asked = everything_that_is_asked().await;
+
+    // Then each role gives just that
+    let template = template();
+    let mut wrong = Vec::new();
+    for function in template.functions() {
+        let used: BTreeSet<Right> = asked
+            .iter()
+            .filter(|operation| operation.caller == function.name)
+            .flat_map(rights)
+            .collect();
+        let granted = granted(&template, &function);
+        for (action, resource) in used.difference(&granted) {
+            wrong.push(format!(
+                "{} uses {action} on {resource} and may not",
+                function.name
+            ));
+        }
+        for (action, resource) in granted.difference(&used) {
+            wrong.push(format!(
+                "{} may {action} on {resource} and never does",
+                function.name
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "infra/template.yaml:\n{}", wrong.join("\n"));
+
+    // And every key is one of a documented access pattern
+    let patterns = patterns(&project()).unwrap();
+    let mut unknown = BTreeSet::new();
+    for key in asked.iter().flat_map(|operation| &operation.keys) {
+        let index = key.index.as_deref().unwrap_or("table");
+        let is_known = patterns.iter().any(|pattern| {
+            pattern.index == index
+                && fits(&pattern.partition, &key.partition)
+                && fits_sort(pattern, key.sort.as_deref())
+        });
+        if !is_known {
+            unknown.insert(format!(
+                "{index}: {} / {}",
+                key.partition,
+                key.sort.as_deref().unwrap_or("…")
+            ));
+        }
+    }
+    assert!(
+        unknown.is_empty(),
+        "no table at the head of an entity's file has\n{}",
+        unknown.into_iter().collect::<Vec<_>>().join("\n")
+    );
+}
+
+/// The templates in a cell of an access pattern: `` `A#{x}#open` or `#closed` `` are two.
+fn templates(cell: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for quoted in cell.split('`').skip(1).step_by(2) {
+        let whole = match (quoted.strip_prefix('#'), all.first()) {
+            (Some(ending), Some(first)) => first.rsplit_once('#').map(|(stem, _)| format!("{stem}#{ending}")),
+            _ => Some(quoted.to_owned()),
+        };
+        all.extend(whole);
+    }
+    all
+}
+
+/// Whether a key is of one of the templates in `cell`.
+fn fits(cell: &str, key: &str) -> bool {
+    templates(cell).iter().any(|template| {
+        let (wanted, found): (Vec<&str>, Vec<&str>) =
+            (template.split('#').collect(), key.split('#').collect());
+        wanted.len() == found.len()
+            && wanted
+                .iter()
+                .zip(found)
+                .all(|(wanted, found)| wanted.starts_with('{') || *wanted == found)
+    })
+}
+
+/// Sort keys that are described in words fit always; so does a query without one.
+fn fits_sort(pattern: &Pattern, sort: Option<&str>) -> bool {
+    sort.is_none_or(|sort| !pattern.sort.contains('`') || fits(&pattern.sort, sort))
+}

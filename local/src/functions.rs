@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use http::Method;
 use lambda_http::request::LambdaRequest;
 use lambda_runtime::LambdaEvent;
-use portal_app::{App, Config, ConfigError, Mailing, Part, Relaying, Web};
+use portal_app::{App, Config, ConfigError, InviteWeb, Mailing, Part, Relaying, Web};
 use portal_http::{Function, Routes};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -93,7 +93,7 @@ impl Service<LambdaEvent<LambdaRequest>> for Sandboxes {
 
 /// The configuration of the function called `name`: its requests to the table are signed in its name, so that the table's
 /// record tells who asked for what.
-fn named(config: &Config, name: &'static str) -> Config {
+fn signing(config: &Config, name: &'static str) -> Config {
     let credentials = Credentials::new(name, "local", None, None, "local");
     let mut config = config.clone();
     config.aws = config
@@ -129,7 +129,7 @@ fn several<S: Part + AsRef<Web>>(
     name: &'static str,
     routes: fn() -> Routes<S>,
 ) -> Result<Sandboxes, ConfigError> {
-    let function = |config| Ok(routes().into_function(&S::build(&named(config, name))?));
+    let function = |config| Ok(routes().into_function(&S::build(&signing(config, name))?));
     let functions: Vec<Function> = sandboxes.iter().map(function).collect::<Result<_, _>>()?;
     Ok(Sandboxes {
         functions: functions.into(),
@@ -197,10 +197,10 @@ fn behind_api(function: Function) -> Consumer {
 
 /// The functions that events call, by name.
 pub(crate) fn consumers(config: &Config) -> Result<Vec<(&'static str, Consumer)>, ConfigError> {
-    let relaying = Relaying::build(&named(config, "relay"))?;
-    let mailing = Mailing::build(&named(config, "send-mail"))?;
-    let expiring = App::build(&named(config, "expire-invites"))?;
-    let finishing = App::build(&named(config, "finish-dissolutions"))?;
+    let relaying = Relaying::build(&signing(config, "relay"))?;
+    let mailing = Mailing::build(&signing(config, "send-mail"))?;
+    let expiring = App::build(&signing(config, "expire-invites"))?;
+    let finishing = App::build(&signing(config, "finish-dissolutions"))?;
     Ok(vec![
         (
             "relay",

@@ -24,6 +24,9 @@ pub enum Write {
     AccountCreate(Account),
     /// An account in its next revision.
     AccountReplace(Account),
+    /// An account that becomes a member somewhere in the revision that was read, whose name and address are copied. It is
+    /// another revision afterwards: whoever changes those meanwhile decides anew, and knows of the new copy.
+    AccountJoins(AccountId, u64),
     /// The claim of an account on an address that no other account has.
     EmailClaim(EmailAddress, AccountId),
     /// The end of that claim.
@@ -99,8 +102,6 @@ pub enum Fact {
     ActorHolds(AccountId, OrganizationId, Role),
     /// Somebody still holds one of these roles there: the right to grant what an invite grants.
     InviterHolds(AccountId, OrganizationId, Vec<Role>),
-    /// The account has not changed since this revision: its address and name are copied.
-    AccountIs(AccountId, u64),
     /// The used seats of a root organization are within its limit.
     SeatsWithinLimit(OrganizationId),
     /// The used seats of a root organization are more than its limit allows.

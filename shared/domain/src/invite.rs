@@ -750,7 +750,7 @@ impl Facts {
             .write(count(organization.id, [(invite.role, 1)]))
             .writes(invite.due().map(Write::DueDelete))
             .fact(Fact::OrganizationActive(organization.id, organization.access_rev))
-            .fact(Fact::AccountIs(self.account.id, self.account.rev))
+            .write(Write::AccountJoins(self.account.id, self.account.rev))
             .fact(Fact::InviterHolds(
                 invite.inviter.account,
                 invite.inviter.authority,

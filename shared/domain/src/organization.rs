@@ -274,7 +274,7 @@ impl Organization {
         .write(Write::CountsCreate(id))
         .write(Write::TieMember(email.clone(), id))
         .write(Write::MembershipCreate(membership))
-        .fact(Fact::AccountIs(account.id, account.rev))
+        .write(Write::AccountJoins(account.id, account.rev))
         .counted(ORGANIZATIONS_PER_ACCOUNT.used_by(account.id.to_string(), now));
         Ok((organization, change))
     }

@@ -138,6 +138,12 @@ fn stage(transaction: Transaction, write: &Write, now: Timestamp) -> Result<Tran
     Ok(match write {
         Write::AccountCreate(account) => transaction.create(account, Failing::Stale)?,
         Write::AccountReplace(account) => transaction.replace(account, account.rev)?,
+        Write::AccountJoins(account, rev) => transaction.update(
+            account::key(*account),
+            Expression::new("SET #rev = :next").with("next", *rev + 1),
+            Expression::new("#rev = :rev").with("rev", *rev),
+            Failing::Stale,
+        ),
         Write::EmailClaim(email, by) => account::claim(transaction, email, *by)?,
         Write::EmailRelease(email, by) => account::release(transaction, email, *by),
         Write::OrganizationCreate(organization) => {
@@ -231,11 +237,6 @@ fn check(transaction: Transaction, fact: &Fact) -> Transaction {
             membership::key(*account, *organization),
             membership::holds_one_of(roles),
             Failing::Rule(Code::InviterWithoutRight),
-        ),
-        Fact::AccountIs(account, rev) => transaction.check(
-            account::key(*account),
-            Expression::new("#rev = :rev").with("rev", *rev),
-            Failing::Stale,
         ),
         Fact::SeatsWithinLimit(root) => transaction.check(
             seats::key(*root),

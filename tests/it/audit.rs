@@ -281,6 +281,7 @@ async fn an_event_tells_from_where_as_the_gateway_saw_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "a table of filters over one log")]
 async fn events_are_found_by_actor_object_verb_and_time() {
     let portal = Portal::start().await;
     let clinic = portal.clinic().await;

@@ -2,6 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
+use portal_domain::access::{Access, Phase};
+use portal_domain::audit::Origin;
+use portal_domain::organization::RoleDraft;
 use portal_domain::permission::{PRESETS, Permission};
 use portal_domain::role::{MOST_ROLES, Role};
 use reqwest::Method;
@@ -224,6 +228,33 @@ async fn fifty_roles_fit_and_are_listed_in_pages() {
 
     delete_role(&clinic, &clinic.admin, &made[7]).await.expect(204);
     clinic.admin.post(&clinic.path("/roles"), body).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_made_by_clocks_that_differ_are_listed_without_a_gap_or_a_duplicate() {
+    // Given a role made by a sandbox whose clock is five minutes ahead, and one made after it by another
+    let portal = Portal::start().await;
+    let clinic = portal.clinic().await;
+    let (known, organization) = clinic
+        .store()
+        .access(clinic.admin.account, clinic.id)
+        .await
+        .unwrap();
+    let origin = Origin::default();
+    let access = Access::resolve(organization, known.memberships, None, Phase::Active, origin).unwrap();
+    let draft = RoleDraft {
+        name: "Ahead".parse().unwrap(),
+        permissions: BTreeSet::new(),
+    };
+    let ahead = portal.clock.now() + SignedDuration::from_mins(5);
+    let (first, change) = access.create_role(draft, ahead).unwrap();
+    clinic.store().commit(&change, None, ahead).await.unwrap();
+    let second = clinic.role("Behind", &[]).await;
+
+    // Then both are listed, once
+    let listed = clinic.admin.all(&clinic.path("/roles?limit=1")).await;
+    let ids: Vec<_> = listed.iter().map(|role| role["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, [second.as_str(), &first.id.to_string()]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -124,8 +124,9 @@ pub(crate) async fn list_roles(
 ) -> Result<Reply, ApiError> {
     let after = list.after(&web.cursors, member.account())?;
     let (access, ()) = member.beside(async { Ok(()) }).await?;
-    // Ids sort by the time at which they were made.
-    let roles = access.organization.roles.iter().map(RoleView::from).collect();
+    // Ids sort by the time at which they were made, by the clock of whoever made them: a page needs their own order.
+    let mut roles: Vec<_> = access.organization.roles.iter().map(RoleView::from).collect();
+    roles.sort_by(|a, b| a.id.cmp(&b.id));
     let page = Page::of(roles, list.limit, after.as_ref(), |role| role.id.clone());
     Ok(list.reply(&web.cursors, member.account(), page))
 }

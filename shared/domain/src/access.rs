@@ -28,7 +28,7 @@ pub struct Access {
 pub enum Phase {
     /// Only while it is active: everything but what follows.
     Active,
-    /// For admins, until it is final: seeing that it ends, and cancelling that.
+    /// Until it is final, for those who may cancel it: seeing that it ends, and cancelling that.
     UntilFinal,
 }
 
@@ -55,7 +55,8 @@ impl Access {
             let detail = format!("this needs the permission {}", missing.as_str());
             return Err(Refusal::new(Code::PermissionMissing, detail));
         }
-        let may_see_the_end = phase == Phase::UntilFinal && membership.role == Role::Admin;
+        let may_see_the_end =
+            phase == Phase::UntilFinal && permissions.contains(&Permission::OrganizationDissolve);
         if organization.state != State::Active && !may_see_the_end {
             return Err(Code::OrganizationDissolving.into());
         }
@@ -201,15 +202,27 @@ mod tests {
     }
 
     #[test]
-    fn a_dissolving_organization_is_only_seen_and_cancelled() {
-        let ending = Organization {
+    fn a_dissolving_organization_is_only_seen_and_cancelled_and_only_by_those_who_may() {
+        let mut ending = Organization {
             state: dissolving(),
             ..organization()
         };
-        let admin = || vec![member(&ending, "dana", Role::Admin)];
-        let refusal = resolve(&ending, admin(), None, Phase::Active).unwrap_err();
-        assert_eq!(refusal.code, Code::OrganizationDissolving);
-        assert!(resolve(&ending, admin(), None, Phase::UntilFinal).is_ok());
+        let closing = add_role(&mut ending, [Permission::OrganizationDissolve].into());
+        let refused = |role: Role, phase: Phase| {
+            let resolved = resolve(&ending, vec![member(&ending, "dana", role)], None, phase);
+            resolved.err().map(|refusal| refusal.code)
+        };
+        for role in [Role::Admin, closing, Role::Provider, Role::Viewer] {
+            assert_eq!(refused(role, Phase::Active), Some(Code::OrganizationDissolving));
+        }
+        for role in [Role::Provider, Role::Viewer] {
+            assert_eq!(
+                refused(role, Phase::UntilFinal),
+                Some(Code::OrganizationDissolving)
+            );
+        }
+        assert_eq!(refused(Role::Admin, Phase::UntilFinal), None);
+        assert_eq!(refused(closing, Phase::UntilFinal), None);
     }
 
     #[test]

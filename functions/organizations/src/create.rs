@@ -30,7 +30,7 @@ pub(crate) struct OrganizationCreate {
     #[schema(value_type = Option<String>, example = "Europe/Berlin")]
     time_zone: Option<ZoneName>,
     /// Its languages; all, with English as the default, if not given.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "portal_http::object")]
     languages: LanguagesUpdate,
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct OrganizationUpdate {
     #[schema(value_type = Option<String>, example = "Europe/Berlin")]
     time_zone: Option<ZoneName>,
     /// Languages.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "portal_http::object")]
     languages: LanguagesUpdate,
 }
 

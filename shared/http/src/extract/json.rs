@@ -1,12 +1,15 @@
 //! Strict JSON bodies (RFC 8259, RFC 7493): one document, no duplicate keys, bounded in every way.
 
 use std::collections::HashSet;
+use std::marker::PhantomData;
 
 use axum::extract::{FromRequest, Request};
 use http::HeaderMap;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use portal_domain::code::{Code, FieldError, Refusal};
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::error::ApiError;
 
@@ -36,7 +39,8 @@ pub(crate) async fn read(headers: &HeaderMap, body: axum::body::Body) -> Result<
     let bytes = axum::body::to_bytes(body, LARGEST_BODY)
         .await
         .map_err(|_| Refusal::from(Code::BodyTooLarge))?;
-    if !bytes.is_empty() && !is_json(headers) {
+    let is_readable = is_json(headers) && is_plain(headers);
+    if !bytes.is_empty() && !is_readable {
         return Err(Code::MediaTypeUnsupported.into());
     }
     Ok(bytes)
@@ -52,6 +56,46 @@ fn is_json(headers: &HeaderMap) -> bool {
         && parts.all(|part| part == "charset=utf-8" || part.is_empty())
 }
 
+/// Whether no coding lies over the body: none is undone here.
+fn is_plain(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+/// Reads a `T` from an object only: left to itself, serde also takes an array of the fields in their order. For fields that are
+/// structures: `#[serde(deserialize_with = "portal_http::object")]`.
+///
+/// # Errors
+/// When it is no object, or not the object of a `T`.
+pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct Fields<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+
+    deserializer.deserialize_map(Fields(PhantomData))
+}
+
+/// A body: always an object.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        object(deserializer).map(Self)
+    }
+}
+
 /// The document in `bytes` as `T`.
 ///
 /// # Errors
@@ -63,10 +107,11 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     }
     check(bytes)?;
     let mut document = serde_json::Deserializer::from_slice(bytes);
-    serde_path_to_error::deserialize(&mut document).map_err(|error| {
+    let Object(body) = serde_path_to_error::deserialize(&mut document).map_err(|error| {
         let pointer: String = error.path().iter().map(segment).collect();
         field_refusal(pointer, &error.into_inner().to_string())
-    })
+    })?;
+    Ok(body)
 }
 
 /// One row of a bulk body as `T`, refused on its own.
@@ -278,6 +323,7 @@ mod tests {
         );
         assert_eq!(code(r#"{"email":"nobody"}"#), "email_invalid");
         assert_eq!(code(r#"{"email":7}"#), "fields_invalid");
+        assert_eq!(code(r#"["a@example.org"]"#), "fields_invalid");
         assert_eq!(code("{}"), "fields_invalid");
         assert!(parse::<Body>(b"{\"email\":\"\xff\"}").is_err());
         assert_eq!(code(r#"{"email":1e999}"#), "malformed_body");

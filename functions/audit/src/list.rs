@@ -36,7 +36,7 @@ pub(crate) struct AuditEventFilter {
 impl AuditEventFilter {
     fn wanted(&self) -> Result<Wanted, Refusal> {
         let is_key = |text: &String| {
-            text.len() <= 100
+            (1..=100).contains(&text.len())
                 && text
                     .bytes()
                     .all(|b| b.is_ascii_alphanumeric() || b"_-:".contains(&b))

@@ -93,14 +93,13 @@ impl Store {
         limit: usize,
         after: Option<Position>,
     ) -> Result<Page<AuditEvent>, StoreError> {
-        let from = wanted.from.unwrap_or(Timestamp::UNIX_EPOCH);
-        let until = wanted
-            .until
-            .unwrap_or(Timestamp::MAX)
-            .min(Timestamp::from_second(253_000_000_000).unwrap_or(Timestamp::MAX));
+        let epoch = Timestamp::UNIX_EPOCH;
+        let from = wanted.from.unwrap_or(epoch).max(epoch);
+        // A range that ends before it begins is an error to the table.
+        let until = wanted.until.unwrap_or(Timestamp::MAX).max(from);
         let range = Expression::new("#sk BETWEEN :from AND :until")
-            .with("from", sortable(from.max(Timestamp::UNIX_EPOCH)))
-            .with("until", sortable(until.max(Timestamp::UNIX_EPOCH)));
+            .with("from", sortable(from))
+            .with("until", sortable(until));
         let mut filter = Expression::default();
         if let Some(verb) = wanted.verb {
             filter = filter.and(Expression::new("#verb = :verb").with("verb", verb.as_str()));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
-use jsonwebtoken::jwk::{AlgorithmParameters, JwkSet, PublicKeyUse};
+use jsonwebtoken::jwk::{AlgorithmParameters, JwkSet, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use portal_domain::account::Identity;
 use portal_domain::code::Code;
@@ -27,6 +27,8 @@ const LEEWAY: i64 = 30;
 const FRESH: SignedDuration = SignedDuration::from_hours(1);
 /// How long to wait after a fetch before unknown keys cause another.
 const PAUSE: SignedDuration = SignedDuration::from_secs(30);
+/// The same while there are no keys at all, and so nobody is let in.
+const PAUSE_WITHOUT_KEYS: SignedDuration = SignedDuration::from_secs(1);
 /// The largest key set that is read.
 const LARGEST_KEY_SET: usize = 150_000;
 
@@ -295,13 +297,15 @@ impl Inner {
         (keys.by_id.get(id).cloned(), is_fresh)
     }
 
-    /// Fetches the keys unless that was tried within the last 30 seconds; whether there are any.
+    /// Fetches the keys unless that was tried a moment ago; whether there are any.
     async fn fetch(&self, now: Timestamp) -> bool {
         let _one_at_a_time = self.fetching.lock().await;
         {
             let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-            if keys.tried_at.is_some_and(|at| now.duration_since(at) < PAUSE) {
-                return keys.fetched_at.is_some();
+            let has_keys = keys.fetched_at.is_some();
+            let pause = if has_keys { PAUSE } else { PAUSE_WITHOUT_KEYS };
+            if keys.tried_at.is_some_and(|at| now.duration_since(at) < pause) {
+                return has_keys;
             }
             keys.tried_at = Some(now);
         }
@@ -358,7 +362,12 @@ fn usable(jwk: &jsonwebtoken::jwk::Jwk) -> Option<(String, (DecodingKey, Algorit
         .common
         .public_key_use
         .as_ref()
-        .is_none_or(|usage| *usage == PublicKeyUse::Signature);
+        .is_none_or(|usage| *usage == PublicKeyUse::Signature)
+        && jwk
+            .common
+            .key_operations
+            .as_ref()
+            .is_none_or(|operations| operations.contains(&KeyOperations::Verify));
     let algorithm = match &jwk.algorithm {
         // Base64 of 2048 bits or more: shorter moduli can be factored.
         AlgorithmParameters::RSA(parameters) if parameters.n.len() >= 342 => Algorithm::RS256,

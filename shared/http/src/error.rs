@@ -32,7 +32,11 @@ impl From<Code> for ApiError {
 
 impl From<SignInError> for ApiError {
     fn from(error: SignInError) -> Self {
-        Code::from(error).into()
+        let refusal = Refusal::from(Code::from(error));
+        match refusal.code.kind() {
+            Kind::Unavailable => refusal.retry_after(1).into(),
+            _ => refusal.into(),
+        }
     }
 }
 

@@ -119,8 +119,8 @@ pub(crate) async fn update_me(
         let known = web.store.caller(caller.identity.account).await?;
         // Only a new address depends on what the organizations allow.
         let judging = known.memberships.iter().filter(|_| wanted.email.is_some());
-        let ids: Vec<_> = judging.map(|membership| membership.organization).collect();
-        Ok((web.store.organizations(&ids).await?, known.memberships))
+        let judging: Vec<_> = judging.cloned().collect();
+        Ok((web.store.organizations(&judging).await?, known.memberships))
     };
     let leaves_copies = AtomicBool::new(false);
     let reply = caller

@@ -30,11 +30,7 @@ pub(crate) async fn list_organizations(
 ) -> Result<Reply, ApiError> {
     let after = list.after(&web.cursors, caller.identity.account)?;
     let (_, memberships, ()) = caller.beside(async { Ok(()) }).await?;
-    let ids: Vec<_> = memberships
-        .iter()
-        .map(|membership| membership.organization)
-        .collect();
-    let mut organizations = web.store.organizations(&ids).await?;
+    let mut organizations = web.store.organizations(&memberships).await?;
     organizations.retain(|organization| !matches!(organization.state, Status::Dissolved { .. }));
     organizations.sort_by_cached_key(place);
     let page = Page::of(organizations, list.limit, after.as_ref(), place);

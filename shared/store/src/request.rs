@@ -20,6 +20,7 @@ use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint}
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use portal_domain::id::{AccountId, OrganizationId};
+use portal_domain::membership::Membership;
 
 use crate::table::{Index, PK, SK};
 
@@ -110,6 +111,16 @@ pub fn open_account(account: AccountId) {
 /// Lets the present request touch an organization: the one its path names, or one that its right extends to.
 pub fn open_organization(organization: OrganizationId) {
     let _ = CURRENT.try_with(|request| request.inner().organizations.insert(organization.to_string()));
+}
+
+/// Lets the present request touch the organization of one of the caller's own memberships.
+pub(crate) fn open_membership(membership: &Membership) {
+    let _ = CURRENT.try_with(|request| {
+        let mut inner = request.inner();
+        if inner.account == Some(membership.account.to_string()) {
+            inner.organizations.insert(membership.organization.to_string());
+        }
+    });
 }
 
 /// The interceptor that checks and counts. Outside a request (jobs, consumers) it lets all pass.

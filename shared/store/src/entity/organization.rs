@@ -4,6 +4,7 @@
 //! | O2 | the organizations of a tree | by-org | `ORG#{root}#TREE` | path |
 
 use portal_domain::id::OrganizationId;
+use portal_domain::membership::Membership;
 use portal_domain::organization::Organization;
 
 use crate::client::Store;
@@ -57,15 +58,16 @@ impl Store {
         self.get(&key(id)).await
     }
 
-    /// O1: several organizations that the caller is a member of; absent ones are left out.
+    /// O1: the organizations of the caller's `memberships`; absent ones are left out.
     ///
     /// # Errors
     /// [`StoreError::Busy`], [`StoreError::Broken`].
-    pub async fn organizations(&self, ids: &[OrganizationId]) -> Result<Vec<Organization>, StoreError> {
-        for id in ids {
-            request::open_organization(*id);
-        }
-        let keys: Vec<Key> = ids.iter().map(|id| key(*id)).collect();
+    pub async fn organizations(&self, memberships: &[Membership]) -> Result<Vec<Organization>, StoreError> {
+        memberships.iter().for_each(request::open_membership);
+        let keys: Vec<Key> = memberships
+            .iter()
+            .map(|membership| key(membership.organization))
+            .collect();
         self.get_all(&keys).await
     }
 }

@@ -18,6 +18,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use portal_app::Clock;
@@ -205,10 +207,16 @@ impl Identity {
     /// # Errors
     /// When signing fails.
     pub fn sign(&self, header: &Value, claims: &Value) -> Result<String, KeyError> {
-        lock(&self.0.keys)
-            .last()
-            .ok_or(KeyError::Unusable)?
-            .sign(header, claims)
+        let encoded = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
+        self.sign_text(&format!("{}.{}", encoded(header), encoded(claims)))
+    }
+
+    /// A token of this text, which is to be header and claims in base64, and its signature with the present key.
+    ///
+    /// # Errors
+    /// When signing fails.
+    pub fn sign_text(&self, message: &str) -> Result<String, KeyError> {
+        lock(&self.0.keys).last().ok_or(KeyError::Unusable)?.sign(message)
     }
 
     /// Signs with a new key from now on; the earlier ones stay published.

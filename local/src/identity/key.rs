@@ -62,10 +62,8 @@ impl SigningKey {
         json!({ "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": self.id, "x": x, "y": y })
     }
 
-    /// A compact token.
-    pub(super) fn sign(&self, header: &Value, claims: &Value) -> Result<String, KeyError> {
-        let encoded = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
-        let message = format!("{}.{}", encoded(header), encoded(claims));
+    /// The message with its signature behind it.
+    pub(super) fn sign(&self, message: &str) -> Result<String, KeyError> {
         let signature = self
             .pair
             .sign(&SystemRandom::new(), message.as_bytes())

@@ -1,8 +1,5 @@
 //! The mails that carry invite links: to whom, in which words, how often, and what becomes of those that do not arrive.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
-
 use portal_domain::outbox::{Content, Message};
 use portal_local::faults::{Kind, Rule};
 use portal_local::mailbox::{Bounce, Event, Mail};
@@ -10,7 +7,7 @@ use portal_local::queues::Delivery;
 use portal_local::stack::{FEEDBACK_QUEUE, MAIL_QUEUE};
 use serde_json::{Value, json};
 
-use crate::support::{Clinic, DAY, Portal, fresh_key};
+use crate::support::{Clinic, DAY, Log, Portal, fresh_key};
 
 /// Where the invite's mail is, as the admin sees it: status and reason.
 async fn delivery(clinic: &Clinic<'_>, invite: &str) -> (String, Value) {
@@ -365,30 +362,10 @@ async fn what_is_said_of_an_older_mail_or_by_strangers_changes_nothing() {
     assert!(portal.queues.dead_letters(FEEDBACK_QUEUE).is_empty());
 }
 
-/// What the product would write to its log.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_is_in_its_mail_and_nowhere_else() {
     // Given a portal that logs all it can
-    let log = Log::default();
-    let lines = log.clone();
-    portal_http::logging::start("trace", move || lines.clone());
+    let log = Log::start("trace");
     let portal = Portal::start().await;
     let clinic = portal.clinic().await;
     let [ada, ben, cleo, eve] = ["Ada", "Ben", "Cleo", "Eve"].map(|name| portal.person(name));
@@ -471,7 +448,7 @@ async fn a_link_is_in_its_mail_and_nowhere_else() {
             .iter()
             .map(|mail| mail.links[0].split_once("#token=").unwrap().1.to_owned()),
     );
-    let written = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let written = log.text();
     assert!(
         written.contains("\"answered\"") && written.contains("invite_not_found"),
         "{written}"

@@ -2,6 +2,7 @@
 
 mod answer;
 mod clinic;
+pub(crate) mod direct;
 mod document;
 mod invites;
 mod person;
@@ -40,7 +41,12 @@ fn client() -> reqwest::Client {
 impl Portal {
     /// A new, empty portal.
     pub(crate) async fn start() -> Self {
-        let stack = Stack::start(Options::default()).await.expect("the stack starts");
+        Self::start_with(Options::default()).await
+    }
+
+    /// A new, empty portal that runs as `options` say.
+    pub(crate) async fn start_with(options: Options) -> Self {
+        let stack = Stack::start(options).await.expect("the stack starts");
         Self {
             stack,
             client: client(),

@@ -122,7 +122,7 @@ async fn a_body_that_is_not_one_plain_document_is_refused_at_once() {
         dana.token
     );
     portal
-        .exchange(&head, "a".repeat(7 * 1024 * 1024).as_bytes())
+        .exchange(&head, "a".repeat(10 * 1024 * 1024).as_bytes())
         .await
         .expect(413);
 

@@ -28,7 +28,6 @@ mod invite_seats;
 mod invites;
 mod isolation;
 mod journey;
-mod journey;
 mod logs;
 mod me;
 mod members;

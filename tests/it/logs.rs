@@ -1,62 +1,29 @@
 //! What the functions write down: one line a request, of known fields, and nothing about people.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use portal_local::faults::{Kind, Rule};
 use portal_local::identity::SignIn;
 use portal_local::mailbox::{Bounce, Event};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Person, Portal};
+use crate::support::{Answer, Log, Person, Portal};
 
-/// Everything that was written.
-#[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Written {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// The lines, each of which is one JSON object.
+fn lines(log: &Log) -> Vec<Value> {
+    let text = log.text();
+    let lines = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")));
+    lines.collect()
 }
 
-impl Written {
-    /// Logs as the functions do, to here, for the whole process: a test has its own.
-    fn start() -> Self {
-        let written = Self::default();
-        let writer = written.clone();
-        let subscriber = portal_http::logging::subscriber("debug", move || writer.clone());
-        tracing::subscriber::set_global_default(subscriber).expect("each test is a process of its own");
-        written
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).expect("lines are text")
-    }
-
-    /// The lines, each of which is one JSON object.
-    fn lines(&self) -> Vec<Value> {
-        let text = self.text();
-        let lines = text
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")));
-        lines.collect()
-    }
-
-    /// The only line about a request.
-    fn line_of(&self, answer: &Answer) -> Value {
-        let id = answer.header("x-request-id");
-        let mut lines = self.lines();
-        lines.retain(|line| line["request_id"] == id.as_str());
-        assert_eq!(lines.len(), 1, "lines about {id}: {lines:?}");
-        lines.remove(0)
-    }
+/// The only line about a request.
+fn line_of(log: &Log, answer: &Answer) -> Value {
+    let id = answer.header("x-request-id");
+    let mut lines = lines(log);
+    lines.retain(|line| line["request_id"] == id.as_str());
+    assert_eq!(lines.len(), 1, "lines about {id}: {lines:?}");
+    lines.remove(0)
 }
 
 /// All that a request's line says.
@@ -199,7 +166,7 @@ async fn forgeries(portal: &Portal, dana: &Person) -> (Vec<Answer>, Vec<String>)
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_is_one_line_of_known_fields_without_a_word_about_people() {
     // When people do what people do, and what they should not
-    let written = Written::start();
+    let log = Log::start("debug");
     let portal = Portal::start().await;
     let dana = portal.person_with("Danahilda Canaryworth", "danahilda@canary-one.example");
     let ada = portal.person_with("Adalgisa Sparrowfield", "adalgisa@canary-two.example");
@@ -211,7 +178,7 @@ async fn a_request_is_one_line_of_known_fields_without_a_word_about_people() {
 
     // Then each request is one line, of these fields, with what was answered
     for answer in &answers {
-        let line = written.line_of(answer);
+        let line = line_of(&log, answer);
         for field in line.as_object().unwrap().keys() {
             assert!(FIELDS.contains(&field.as_str()), "{field} in {line}");
         }
@@ -230,7 +197,7 @@ async fn a_request_is_one_line_of_known_fields_without_a_word_about_people() {
     }
 
     // And nobody is in any line, whoever wrote it
-    let text = written.text().to_lowercase();
+    let text = log.text().to_lowercase();
     let names = [
         "canary",
         "danahilda",
@@ -254,7 +221,7 @@ async fn a_request_is_one_line_of_known_fields_without_a_word_about_people() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_of_ours_is_told_to_the_log_and_not_to_the_caller() {
     // Given members whose items are damaged
-    let written = Written::start();
+    let log = Log::start("debug");
     let portal = Portal::start().await;
     let clinic = portal.clinic().await;
     let ada = clinic.member("Ada", "viewer").await;
@@ -296,8 +263,8 @@ async fn a_fault_of_ours_is_told_to_the_log_and_not_to_the_caller() {
         let body = answer.json();
         assert_eq!(body["detail"], body["title"], "{attribute}");
         assert_eq!(body.as_object().unwrap().len(), 6, "{attribute}: {body}");
-        assert_eq!(written.line_of(&answer)["code"], "internal");
-        let text = written.text().to_lowercase();
+        assert_eq!(line_of(&log, &answer)["code"], "internal");
+        let text = log.text().to_lowercase();
         let errors: Vec<&str> = text
             .lines()
             .filter(|line| line.contains("a request failed"))

@@ -74,7 +74,7 @@ where
 
 async fn start<S: Part>() -> Result<S, Error> {
     let config = Config::from_env().await;
-    crate::logging::start(config.get(&portal_app::config::LOG_LEVEL)?);
+    crate::logging::start(config.get(&portal_app::config::LOG_LEVEL)?, std::io::stdout);
     let state = S::build(&config)?;
     state.warm_up().await;
     Ok(state)

@@ -1,21 +1,12 @@
 //! One JSON line per event, from an allow-list of fields: never a name, an address, a token or a body.
 
-use tracing::Subscriber;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
-/// Starts logging at `level`, one line an event, to the standard output.
-pub(crate) fn start(level: &str) {
-    // A second start in one process keeps the first.
-    let _ = tracing::subscriber::set_global_default(subscriber(level, std::io::stdout));
-}
-
-/// What writes this product's own events at `level` to `writer`. Libraries warn only: at lower levels they log requests.
-pub fn subscriber<W>(level: &str, writer: W) -> impl Subscriber + Send + Sync
-where
-    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
-{
+/// Starts logging to `lines` at `level` for this product's own targets. Libraries warn only: at lower levels they log requests.
+pub fn start(level: &str, lines: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
     let own: LevelFilter = level.parse().unwrap_or(LevelFilter::INFO);
     let targets = Targets::new()
         .with_default(LevelFilter::WARN.min(own))
@@ -38,6 +29,10 @@ where
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false)
-        .with_writer(writer);
-    tracing_subscriber::registry().with(targets).with(lines)
+        .with_writer(lines);
+    // A second start in one process, as in tests, keeps the first.
+    let _ = tracing_subscriber::registry()
+        .with(targets)
+        .with(lines)
+        .try_init();
 }

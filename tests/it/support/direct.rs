@@ -1,23 +1,20 @@
 //! Two ways past the HTTP client's good manners: events to a function itself, and bytes to the gateway.
 
-use lambda_http::request::LambdaRequest;
-use lambda_runtime::{Context, LambdaEvent};
-use portal_app::{InviteWeb, Part as _, Web};
-use portal_http::Function;
+use portal_local::consumer::Consumer;
+use portal_local::functions;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tower::ServiceExt as _;
 
 use super::{Answer, Portal};
 
 /// Every route: its function, method and path, from the functions' own descriptions.
 pub(crate) fn routes() -> Vec<(&'static str, Method, String)> {
-    let described = portal_local::functions::described().into_iter();
+    let described = functions::described().into_iter();
     described
         .flat_map(|function| {
-            let routes = portal_local::functions::routes(&function.document).into_iter();
+            let routes = functions::routes(&function.document).into_iter();
             routes.map(move |(method, path)| (function.name, method, path))
         })
         .collect()
@@ -47,15 +44,8 @@ pub(crate) fn event(method: &Method, path: &str, headers: &[(&str, &str)]) -> Va
 }
 
 /// The function's answer to an event.
-pub(crate) async fn invoke(function: &Function, event: &Value) -> Answer {
-    let request: LambdaRequest =
-        serde_json::from_str(&event.to_string()).expect("an event that a function reads");
-    let answer = function
-        .clone()
-        .oneshot(LambdaEvent::new(request, Context::default()))
-        .await
-        .expect("a function answers");
-    let answer = serde_json::to_value(answer).expect("an answer that the gateway reads");
+pub(crate) async fn invoke(function: &Consumer, event: &Value) -> Answer {
+    let answer = function(event.clone()).await.expect("a function answers");
     let of = |member: &str| answer[member].as_object().cloned().unwrap_or_default();
     let several = of("multiValueHeaders").into_iter().flat_map(|(name, values)| {
         let values = values.as_array().cloned().unwrap_or_default();
@@ -81,16 +71,9 @@ pub(crate) async fn invoke(function: &Function, event: &Value) -> Answer {
 
 impl Portal {
     /// The function called `name`, in a sandbox of its own.
-    pub(crate) fn function(&self, name: &str) -> Function {
-        let web = || Web::build(self.config(0)).expect("a complete configuration");
-        match name {
-            "organizations" => organizations::routes().into_function(&web()),
-            "invites" => invites::routes()
-                .into_function(&InviteWeb::build(self.config(0)).expect("a complete configuration")),
-            "members" => members::routes().into_function(&web()),
-            "audit" => audit::routes().into_function(&web()),
-            other => panic!("no function behind the gateway is called {other}"),
-        }
+    pub(crate) fn function(&self, name: &str) -> Consumer {
+        let function = functions::named(self.config(0), name).expect("a complete configuration");
+        function.unwrap_or_else(|| panic!("no function is called {name}"))
     }
 
     /// What the gateway answers to these very bytes; `head` is a request line and headers.

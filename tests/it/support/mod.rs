@@ -5,6 +5,7 @@ mod clinic;
 pub(crate) mod direct;
 mod document;
 mod invites;
+mod log;
 mod person;
 
 use std::ops::Deref;
@@ -13,6 +14,7 @@ pub(crate) use answer::Answer;
 pub(crate) use clinic::Clinic;
 pub(crate) use document::{differences, is_like, project};
 use jiff::SignedDuration;
+pub(crate) use log::Log;
 pub(crate) use person::{Person, fresh_key};
 use portal_local::stack::{Options, Stack};
 

@@ -767,7 +767,7 @@ impl Facts {
     /// The invite, declined by its recipient.
     ///
     /// # Errors
-    /// As [`Self::preview`].
+    /// As [`Self::preview`], but that an offer of a role that is gone can be declined.
     pub fn decline(
         &self,
         link: &InviteLink,
@@ -775,7 +775,7 @@ impl Facts {
         origin: &Origin,
         now: Timestamp,
     ) -> Result<Change, Refusal> {
-        let (invite, _) = self.preview(link, identity, now)?;
+        let (invite, _) = self.offered(link, identity, now)?;
         let actor = Actor::Account {
             id: self.account.id,
             role: None,
@@ -1075,7 +1075,7 @@ mod tests {
 
         assert_eq!((membership.role, membership.seat), (Role::Provider, true));
         assert_eq!(seat(&change), SeatChange::Keep);
-        let within = Fact::SeatsWithinLimit(facts.organization.as_ref().unwrap().root);
+        let within = Fact::SeatsWithinLimit(facts.invite.as_ref().unwrap().root);
         assert!(change.facts.contains(&within), "a smaller plan is noticed");
         let inviter = change.facts.iter().find_map(|fact| match fact {
             Fact::InviterHolds(_, _, roles) => Some(roles.clone()),
@@ -1156,6 +1156,23 @@ mod tests {
             assert!(!ended.seat_held);
             assert_eq!(void.change.audit.len(), 1);
         }
+    }
+
+    #[test]
+    fn an_offer_of_a_role_that_is_gone_can_be_declined() {
+        let (facts, link) = invited(Role::Provider);
+        let gone = Invite {
+            role: with_role(facts.organization.as_ref().unwrap(), &[]).1,
+            ..facts.invite.clone().unwrap()
+        };
+        let facts = Facts {
+            invite: Some(gone),
+            ..facts
+        };
+        assert_eq!(
+            codes(&facts, &link, &ada(), at()),
+            [Some(Code::RoleGone), Some(Code::RoleGone), None]
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! An organization and what its admin does in it.
 
+use portal_app::Links;
 use portal_domain::id::OrganizationId;
 use portal_store::Store;
 use serde_json::json;
@@ -53,6 +54,15 @@ impl<'a> Clinic<'a> {
             .expect("a link with a token")
             .1
             .to_owned()
+    }
+
+    /// The token of an invite's present link, without waiting for its mail.
+    pub(crate) async fn link(&self, invite: &str) -> String {
+        let invite = invite.parse().expect("an invite id");
+        let invite = self.store().invite(self.id, invite).await.expect("readable");
+        let links = Links::new(self.portal.config(0)).expect("there are keys");
+        let address = links.address(&invite.expect("there")).expect("an open invite");
+        address.split_once("#token=").expect("a token").1.to_owned()
     }
 
     /// An invite for `person`, and the token in its mail.

@@ -8,7 +8,10 @@ mod invites;
 mod log;
 mod person;
 
+use std::future::poll_fn;
 use std::ops::Deref;
+use std::pin::pin;
+use std::task::Poll;
 
 pub(crate) use answer::Answer;
 pub(crate) use clinic::Clinic;
@@ -90,6 +93,66 @@ pub(crate) fn rounds(few: usize) -> usize {
         .ok()
         .and_then(|rounds| rounds.parse().ok())
         .unwrap_or(few)
+}
+
+/// The seed of what a test chooses at random: another one each time, or what `PORTAL_SEED` says, to see a failure again.
+#[expect(clippy::disallowed_methods, reason = "a failure is repeated by its seed")]
+pub(crate) fn seed() -> u64 {
+    let seed = std::env::var("PORTAL_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or_else(|| u64::from(rand::random::<u32>()));
+    println!("PORTAL_SEED={seed}");
+    seed
+}
+
+/// Everything at the same time; the results in order.
+pub(crate) async fn at_once<F: Future>(all: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    futures_util::future::join_all(all).await
+}
+
+/// Lets `work` be woken `most` times and then kills it, as the end of a sandbox does; what it came to if it was done before.
+pub(crate) async fn killed_after<F: Future>(most: usize, work: F) -> Option<F::Output> {
+    let mut work = pin!(work);
+    let mut woken = 0;
+    poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if woken == most => Poll::Ready(None),
+        Poll::Pending => {
+            woken += 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+/// An answer that was insisted on.
+#[derive(Debug, Clone)]
+pub(crate) struct Insisted {
+    pub(crate) answer: Answer,
+    /// Whether it was busy before: then it may have been done without being told so.
+    pub(crate) was_busy: bool,
+}
+
+impl Deref for Insisted {
+    type Target = Answer;
+
+    fn deref(&self) -> &Answer {
+        &self.answer
+    }
+}
+
+/// Asks until the answer is not that it is too busy, as clients do.
+pub(crate) async fn insist<F: Future<Output = Answer>>(ask: impl Fn() -> F) -> Insisted {
+    for tries in 0..50 {
+        let answer = ask().await;
+        if answer.status != 503 {
+            let was_busy = tries > 0;
+            return Insisted { answer, was_busy };
+        }
+        assert_eq!(answer.code(), "busy", "{}", answer.text);
+    }
+    panic!("busy for good");
 }
 
 pub(crate) const SECOND: SignedDuration = SignedDuration::from_secs(1);

@@ -12,6 +12,7 @@ use futures_util::stream::iter;
 use jiff::SignedDuration;
 use portal_app::Links;
 use portal_domain::audit::{AuditEvent, Verb};
+use portal_domain::email::EmailAddress;
 use portal_domain::invite::{Invite, SENDING, Status};
 use portal_domain::membership::Membership;
 use portal_domain::organization::{Organization, State};
@@ -130,9 +131,10 @@ impl World<'_> {
     /// One of the people, who signs in with the address of their account.
     fn person(&self, n: usize) -> Person {
         let account = self.person_at(n, 0).account;
-        let has_second = self.seen.borrow().accounts.get(&account).is_some_and(|account| {
-            account.email.as_ref().map(|email| email.as_str()) == Some(&address(n, 1))
-        });
+        let has_second =
+            self.seen.borrow().accounts.get(&account).is_some_and(|account| {
+                account.email.as_ref().map(EmailAddress::as_str) == Some(&address(n, 1))
+            });
         self.person_at(n, usize::from(has_second))
     }
 

@@ -5,6 +5,12 @@
     clippy::panic,
     reason = "a test may fail loudly"
 )]
+#![expect(
+    clippy::print_stdout,
+    clippy::similar_names,
+    clippy::too_many_lines,
+    reason = "a test tells its seed, and a story in its own words from beginning to end"
+)]
 
 mod support;
 

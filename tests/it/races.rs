@@ -699,7 +699,7 @@ async fn who_joins_while_changing_address_has_one_address() {
         let (_, token) = invited(&clinic, &ada, "viewer").await;
         (clinic, ada, moved, token)
     };
-    let run = async |(clinic, ada, moved, token): (Clinic<'_>, Person, Person, String), _| {
+    let run = async |(_, ada, moved, token): (Clinic<'_>, Person, Person, String), _| {
         let (joined, adopted) = tokio::join!(accept(&ada, &token), adopt(&moved));
 
         expect_one_of(&joined, &["201", "409 email_changed"]);

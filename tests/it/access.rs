@@ -28,7 +28,7 @@ const TABLE: &[Row] = &[
     ("update_organization",   "organization.update", [401, 404, 403, 403, 403, 200, 200, 404, 409]),
     ("leave_organization",    "",                    [401, 404, 204, 204, 204, 204, 204, 404, 409]),
     ("dissolve_organization", "organization.dissolve", [401, 404, 403, 403, 403, 200, 200, 404, 409]),
-    ("cancel_dissolution",    "organization.dissolve", [401, 404, 403, 403, 403, 409, 200, 404, 200]),
+    ("cancel_dissolution",    "organization.dissolve", [401, 404, 403, 403, 403, 200, 200, 404, 200]),
     ("create_role",           "roles.manage",        [401, 404, 403, 403, 403, 201, 201, 404, 409]),
     ("list_roles",            "",                    [401, 404, 200, 200, 200, 200, 200, 404, 409]),
     ("get_role",              "",                    [401, 404, 200, 200, 200, 200, 200, 404, 409]),

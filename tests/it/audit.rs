@@ -425,7 +425,8 @@ async fn the_log_is_read_through_busy_and_empty_months() {
     assert!(empty >= 5, "{empty} months are empty");
     let ids: BTreeSet<_> = events.iter().map(|event| event["id"].as_str().unwrap()).collect();
     assert_eq!((events.len(), ids.len()), (expected.len(), expected.len()));
-    let times: Vec<_> = events.iter().map(|event| event["at"].as_str().unwrap()).collect();
+    let time = |event: &Value| event["at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let times: Vec<_> = events.iter().map(time).collect();
     assert!(times.is_sorted_by(|newer, older| newer >= older));
     assert_eq!(events.last().unwrap()["verb"], "organization.created");
 

@@ -100,10 +100,10 @@ impl Caller {
                 return Ok(answer);
             }
             let outcome = match self.admit(&known, now).await {
-                Ok(account) => {
-                    let decision = decide(&account, known.memberships, data, now)?.into();
-                    settle(&self.web, self, key, decision, now).await
-                }
+                Ok(account) => match decide(&account, known.memberships, data, now) {
+                    Ok(decision) => settle(&self.web, self, key, decision.into(), now).await,
+                    Err(refusal) => refused(&self.web, self, key, refusal, now).await,
+                },
                 Err(error) => Err(error),
             };
             match outcome {
@@ -202,8 +202,11 @@ impl<P: Need> Member<P> {
             if let Some(answer) = replayed(key, kept)? {
                 return Ok(answer);
             }
-            let decision = decide(&access, data, now)?.into();
-            match settle(web, &self.caller, key, decision, now).await {
+            let settled = match decide(&access, data, now) {
+                Ok(decision) => settle(web, &self.caller, key, decision.into(), now).await,
+                Err(refusal) => refused(web, &self.caller, key, refusal, now).await,
+            };
+            match settled {
                 Err(ApiError::Stale) => attempts.again().await?,
                 settled => return settled,
             }
@@ -258,6 +261,21 @@ fn replayed(key: Option<&Key>, kept: Option<Record>) -> Result<Option<Reply>, Re
     match (key, kept) {
         (Some(key), Some(record)) => Ok(Some(key.check(record)?.into())),
         _ => Ok(None),
+    }
+}
+
+/// The answer that the same request was given meanwhile, or the refusal: what stands in the way may be the effect of its twin,
+/// which was committed between the two reads.
+async fn refused(
+    web: &Web,
+    caller: &Caller,
+    key: Option<&Key>,
+    refusal: Refusal,
+    now: Timestamp,
+) -> Result<Reply, ApiError> {
+    match replayed(key, kept(web, caller, key, now).await?)? {
+        Some(answer) => Ok(answer),
+        None => Err(refusal.into()),
     }
 }
 

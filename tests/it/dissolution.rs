@@ -326,7 +326,9 @@ async fn it_can_be_cancelled_until_the_last_instant_and_stays_cancelled() {
         "dissolving"
     );
     portal.wait(MINUTE);
-    cancel(&clinic).await.expect_problem(409, "not_dissolving");
+    cancel(&clinic)
+        .await
+        .expect_problem(404, "organization_not_found");
     assert_eq!(finish(&portal).await.0, 1);
 }
 
@@ -438,7 +440,9 @@ async fn a_job_that_comes_late_finds_its_work() {
     portal.wait(GRACE + DAY + SECOND);
     let dana = portal.person("Dana");
     // Late is not lenient: nothing can be changed or cancelled meanwhile.
-    cancel(&clinic).await.expect_problem(409, "not_dissolving");
+    cancel(&clinic)
+        .await
+        .expect_problem(404, "organization_not_found");
     dana.get(&clinic.path("/members"))
         .await
         .expect_problem(409, "organization_dissolving");

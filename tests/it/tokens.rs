@@ -730,8 +730,8 @@ async fn new_keys_work_after_one_fetch_and_withdrawn_ones_end() {
     // And when the old key is withdrawn, what it signed ends with the hour for which keys are fresh
     portal.identity.forget_earlier_keys();
     portal.wait(SignedDuration::from_secs(3_601));
-    again.get("/v1/me").await.expect(200);
     dana.get("/v1/me").await.expect_problem(401, "unauthenticated");
+    again.get("/v1/me").await.expect(200);
     assert_eq!(portal.identity.key_set_fetches(), 3);
 }
 

@@ -153,8 +153,11 @@ pub(crate) async fn update_me(
             Ok::<_, Refusal>((change, Reply::ok(&view).etag(account.rev)))
         })
         .await?;
-    if leaves_copies.into_inner() {
-        catch_up(&caller).await?;
+    // The change is made: what is left of its copies is finished with the next look at the account, should it fail now.
+    if leaves_copies.into_inner()
+        && let Err(error) = catch_up(&caller).await
+    {
+        tracing::warn!(?error, "copies of name and address are behind");
     }
     Ok(reply)
 }

@@ -8,7 +8,7 @@ use crate::view::OrganizationView;
 
 /// Get an organization
 ///
-/// With the caller's role and permissions in it. Works until a dissolution is final.
+/// With the caller's role and permissions in it. During a dissolution it works for those who may cancel it.
 #[utoipa::path(get, path = "/v1/organizations/{organization_id}", tag = "organizations",
     params(("organization_id" = String, Path)),
     responses((status = 200, description = "The organization", body = OrganizationView),

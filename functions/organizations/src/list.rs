@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use portal_app::Web;
-use portal_domain::organization::{Organization, State as Status};
+use portal_domain::organization::Organization;
 use portal_domain::text::folded;
 use portal_http::problem::Problem;
 use portal_http::{ApiError, Caller, List, ListView, Paging, Reply};
@@ -31,7 +31,8 @@ pub(crate) async fn list_organizations(
     let after = list.after(&web.cursors, caller.identity.account)?;
     let (_, memberships, ()) = caller.beside(async { Ok(()) }).await?;
     let mut organizations = web.store.organizations(&memberships).await?;
-    organizations.retain(|organization| !matches!(organization.state, Status::Dissolved { .. }));
+    let now = web.clock.now();
+    organizations.retain(|organization| !organization.is_over(now));
     organizations.sort_by_cached_key(place);
     let page = Page::of(organizations, list.limit, after.as_ref(), place);
     let mine = page.items.iter().filter_map(|organization| {

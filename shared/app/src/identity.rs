@@ -283,8 +283,8 @@ impl Inner {
             return Ok(key.clone());
         }
         let fetched = self.fetch(now).await;
-        match (self.known(id, now).0.or(found), fetched) {
-            // Keys that cannot be fetched anew are used for as long as that lasts.
+        match (self.known(id, now).0, fetched) {
+            // Keys that cannot be fetched anew are still known, for as long as that lasts; one that was withdrawn is not.
             (Some(key), _) => Ok(key),
             (None, true) => Err(SignInError::Invalid),
             (None, false) => Err(SignInError::KeysUnavailable),

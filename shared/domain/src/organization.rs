@@ -279,6 +279,16 @@ impl Organization {
         Ok((organization, change))
     }
 
+    /// Whether its end is final by the clock, whether or not the job has noted that.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        match self.state {
+            State::Active => false,
+            State::Dissolving { final_at, .. } => final_at <= now,
+            State::Dissolved { .. } => true,
+        }
+    }
+
     /// What holders of `role` may do here; none for a role that does not exist here.
     #[must_use]
     pub fn permissions(&self, role: Role) -> Option<Permissions> {

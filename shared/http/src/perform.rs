@@ -165,15 +165,17 @@ impl<P: Need> Member<P> {
         let web = &self.caller.web;
         let (known, data) = tokio::join!(web.store.access(self.account(), self.organization), read);
         let (known, organization) = known?;
+        // The clock ends an organization, not the job that cleans up after it.
+        let now = web.clock.now();
         let access = Access::resolve(
-            organization,
+            organization.filter(|organization| !organization.is_over(now)),
             known.memberships,
             P::PERMISSION,
             self.phase,
             self.caller.origin.clone(),
         )?;
         let data = data?;
-        self.touch(&access, web.clock.now()).await;
+        self.touch(&access, now).await;
         Ok((access, data))
     }
 

@@ -67,10 +67,11 @@ impl<S: Send + Sync, F: DeserializeOwned> FromRequestParts<S> for List<F> {
             .extend_pairs(&pairs)
             .finish();
         let filter = serde_urlencoded::from_str(&canonical).map_err(|error| {
-            let message = error.to_string();
-            let detail = message
-                .split_once(": ")
-                .map_or(message.clone(), |(_, detail)| detail.to_owned());
+            // The parser's message may repeat what was sent.
+            let detail = match error.to_string() {
+                message if message.contains("unknown field") => "there is no such parameter",
+                _ => "a parameter is not of the form it needs",
+            };
             Refusal::new(Code::QueryInvalid, detail)
         })?;
         Ok(Self {

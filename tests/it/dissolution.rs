@@ -445,7 +445,7 @@ async fn a_job_that_comes_late_finds_its_work() {
         .expect_problem(404, "organization_not_found");
     dana.get(&clinic.path("/members"))
         .await
-        .expect_problem(409, "organization_dissolving");
+        .expect_problem(404, "organization_not_found");
     assert_eq!(finish(&portal).await, (1, 0, 0));
     dana.get(&clinic.path(""))
         .await

@@ -553,8 +553,14 @@ impl Receipt {
             _ if is_success && (self.is_keyed || unknown == 0) => 1..=1,
             // Without a key, what was done unknown may be undone and done again.
             _ if is_success => 1..=1 + unknown,
-            // With a key, a refusal that is not about the sender's right says that nothing was done before either.
-            _ if self.is_keyed && ![403, 404, 429, 503].contains(&last.status) => 0..=0,
+            // With a key, a refusal that is not about the sender's right says that nothing was done before either. What is done
+            // in an organization that is on its way to its end is not told again: there, nobody has a right to it any more.
+            _ if self.is_keyed
+                && ![403, 404, 429, 503].contains(&last.status)
+                && last.code != "organization_dissolving" =>
+            {
+                0..=0
+            }
             _ => 0..=unknown,
         };
         let is_right = expected.contains(&told.len())

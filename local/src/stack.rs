@@ -27,6 +27,7 @@ use crate::jobs::Jobs;
 use crate::mailbox::Mailbox;
 use crate::queues::{Delivery, Queues};
 use crate::stream::{Mapping, Stream, StreamError};
+use crate::template::Template;
 use crate::{clock, loopback};
 
 /// The table's name.
@@ -119,7 +120,8 @@ impl Stack {
         let clock = Clock::system();
         let faults = Faults::default();
 
-        let dynamo = Dynamo::open(in_data("table.sqlite").as_deref(), &clock, &faults)?;
+        let template = Template::built_in()?;
+        let dynamo = Dynamo::open(in_data("table.sqlite").as_deref(), &clock, &faults, &template)?;
         dynamo.create_table(&table::definition(TABLE), Some(&table::time_to_live(TABLE)))?;
         let stream = Stream::new(&dynamo, TABLE, &faults, in_data("stream.json").as_deref());
         let queues = Queues::new(&clock);

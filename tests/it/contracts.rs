@@ -271,6 +271,27 @@ fn the_relay_and_the_queues_behave_here_as_they_are_deployed() {
     }
 }
 
+#[test]
+fn the_alarm_for_refused_mails_counts_what_is_logged() {
+    let template = template();
+    let metric = template.at("/Resources/MailRefusedMetric/Properties");
+    let pattern = metric["FilterPattern"].as_str().unwrap();
+    let message = pattern.split('"').nth(1).unwrap();
+    let sender = std::fs::read_to_string(project().join("functions/send-mail/src/invite.rs")).unwrap();
+    // At the level that no setting of `LogLevel` leaves out.
+    let line = sender
+        .lines()
+        .find(|line| line.contains(&format!("\"{message}\"")))
+        .unwrap_or_else(|| panic!("functions/send-mail logs no `{message}`"));
+    assert!(line.contains("tracing::error!"), "{line}");
+    assert_eq!(pattern, format!("{{ $.message = \"{message}\" }}"));
+
+    let alarm = template.at("/Resources/MailRefusedAlarm/Properties");
+    let transformation = &metric["MetricTransformations"][0];
+    assert_eq!(alarm["Namespace"], transformation["MetricNamespace"]);
+    assert_eq!(alarm["MetricName"], transformation["MetricName"]);
+}
+
 // ---- Configuration --------------------------------------------------------------------------------------------
 
 /// Builds what a function is made of, as its `main` does.

@@ -1,10 +1,11 @@
 //! The mails that carry invite links: to whom, in which words, how often, and what becomes of those that do not arrive.
 
+use portal_app::{Part as _, Relaying};
 use portal_domain::outbox::{Content, Message};
 use portal_local::faults::{Kind, Rule};
 use portal_local::mailbox::{Bounce, Event, Mail};
 use portal_local::queues::Delivery;
-use portal_local::stack::{FEEDBACK_QUEUE, MAIL_QUEUE};
+use portal_local::stack::{FEEDBACK_QUEUE, MAIL_QUEUE, Options, TABLE};
 use serde_json::{Value, json};
 
 use crate::support::{Clinic, DAY, Log, Portal, fresh_key};
@@ -181,6 +182,66 @@ async fn a_mail_goes_out_once_though_stream_and_queue_deliver_twice() {
         assert_eq!(mails.len(), if n == 0 { 2 } else { 1 });
     }
     assert_eq!(delivery(&clinic, &invites[0]).await.0, "sent");
+}
+
+/// The items of messages that have not left.
+fn outbox(portal: &Portal) -> Vec<Value> {
+    let request = json!({ "TableName": TABLE, "FilterExpression": "kind = :kind",
+        "ExpressionAttributeValues": { ":kind": { "S": "outbox" } } });
+    let scanned = portal
+        .dynamo
+        .database()
+        .scan(serde_json::from_value(request).unwrap());
+    let scanned = serde_json::to_value(scanned.unwrap()).unwrap();
+    scanned["Items"].as_array().unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_cannot_be_read_keeps_no_other_back() {
+    // Given two messages in the outbox, and before them one that is damaged
+    let options = Options {
+        mails: false,
+        ..Options::default()
+    };
+    let portal = Portal::start_with(options).await;
+    let clinic = portal.clinic().await;
+    for email in ["ada@x.example", "ben@x.example"] {
+        clinic.invite(email, "viewer").await.expect(201);
+    }
+    let mut items = outbox(&portal);
+    assert_eq!(items.len(), 2);
+    let mut damaged = items[0].clone();
+    damaged["content"]["M"]["version"] = json!({ "S": "first" });
+    items.insert(0, damaged);
+    let records: Vec<Value> = (1..)
+        .zip(&items)
+        .map(|(number, item)| {
+            json!({ "eventID": "one", "eventName": "INSERT", "eventSource": "aws:dynamodb", "awsRegion": "eu-central-1",
+                "dynamodb": { "Keys": {}, "NewImage": item, "SequenceNumber": number.to_string(), "SizeBytes": 1,
+                    "ApproximateCreationDateTime": 0 } })
+        })
+        .collect();
+    let event: Value = json!({ "Records": records });
+
+    // When they are relayed, and again from the damaged one on
+    let relaying = Relaying::build(portal.config(0)).unwrap();
+    for _ in 0..2 {
+        let event = serde_json::from_value(event.clone()).unwrap();
+        let answer = relay::handle(&relaying, event).await.unwrap();
+        let answer = serde_json::to_value(answer).unwrap();
+        // Then it is the only one to come again
+        assert_eq!(
+            answer,
+            json!({ "batchItemFailures": [{ "itemIdentifier": "1" }] })
+        );
+    }
+
+    // And the others have left, and are mailed once
+    assert_eq!(outbox(&portal), [] as [Value; 0]);
+    portal.settle().await.unwrap();
+    for email in ["ada@x.example", "ben@x.example"] {
+        only_mail(&portal, email);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -272,6 +272,24 @@ fn the_relay_and_the_queues_behave_here_as_they_are_deployed() {
 }
 
 #[test]
+fn what_the_mail_service_is_asked_to_report_is_applied_or_kept() {
+    let template = template();
+    let asked = template.at("/Resources/MailFeedback/Properties/EventDestination/MatchingEventTypes");
+    for event in several(asked) {
+        let event = event.as_str().unwrap();
+        let name = format!("{}{}", event[..1].to_uppercase(), &event[1..]);
+        let report = json!({ "eventType": name, "mail": { "tags": {} } }).to_string();
+        let feedback = portal_mail::feedback::parse(&report).unwrap();
+        assert!(feedback.is_some(), "nobody listens to `{event}`");
+    }
+    let subscription = template.at("/Resources/FeedbackSubscription/Properties");
+    assert_eq!(
+        subscription["RedrivePolicy"],
+        json!({ "deadLetterTargetArn": { "Fn::GetAtt": "FeedbackDeadLetters.Arn" } })
+    );
+}
+
+#[test]
 fn the_alarm_for_refused_mails_counts_what_is_logged() {
     let template = template();
     let metric = template.at("/Resources/MailRefusedMetric/Properties");

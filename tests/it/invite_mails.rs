@@ -343,38 +343,40 @@ async fn a_mail_whose_link_would_be_dead_is_not_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bounces_and_complaints_mark_the_invite_undeliverable() {
+async fn bounces_complaints_and_rejections_mark_the_invite_undeliverable() {
     // Given invites whose mails went out
     let portal = Portal::start().await;
     let clinic = portal.clinic().await;
     let mut invites = Vec::new();
-    for name in ["bounce", "complaint", "full"] {
+    for name in ["bounce", "complaint", "reject", "full"] {
         let invite = clinic.invite(&format!("{name}@x.example"), "provider").await;
         invites.push(invite.expect(201).id());
     }
     portal.settle().await.unwrap();
 
-    // When one bounces, one is complained about and one mailbox is full, and all this is reported twice
+    // When one bounces, one is complained about, one is rejected and one mailbox is full, and all this is reported twice
     for _ in 0..2 {
         let report = |to: &str, event, bounce| assert!(portal.mailbox.report(to, event, bounce));
         report("bounce@x.example", Event::Bounce, Bounce::Permanent);
         report("complaint@x.example", Event::Complaint, Bounce::Permanent);
+        report("reject@x.example", Event::Reject, Bounce::Permanent);
         report("full@x.example", Event::Bounce, Bounce::Transient);
         portal.settle().await.unwrap();
     }
 
-    // Then the first two are known not to arrive, once in the log, and still hold their seats
+    // Then the first three are known not to arrive, once in the log, and still hold their seats
     for (invite, expected) in invites.iter().zip([
         ("undeliverable", json!("bounce")),
         ("undeliverable", json!("complaint")),
+        ("undeliverable", json!("rejected")),
         ("sent", Value::Null),
     ]) {
         let (status, reason) = delivery(&clinic, invite).await;
         assert_eq!((status.as_str(), reason), expected);
         assert_eq!(clinic.seen(invite).await["status"], "pending");
     }
-    assert_eq!(clinic.audited("invite.undeliverable").await, 2);
-    assert_eq!(clinic.seats_used().await, 3);
+    assert_eq!(clinic.audited("invite.undeliverable").await, 3);
+    assert_eq!(clinic.seats_used().await, 4);
     // And a resend begins anew
     clinic.resend(&invites[0]).await.expect(200);
     portal.settle().await.unwrap();

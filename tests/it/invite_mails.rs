@@ -6,6 +6,7 @@ use portal_local::faults::{Kind, Rule};
 use portal_local::mailbox::{Bounce, Event, Mail};
 use portal_local::queues::Delivery;
 use portal_local::stack::{FEEDBACK_QUEUE, MAIL_QUEUE, Options, TABLE};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{Clinic, DAY, Log, Portal, fresh_key};
@@ -340,6 +341,42 @@ async fn a_mail_whose_link_would_be_dead_is_not_sent() {
     // Then nobody gets a link that does not work
     assert!(portal.mailbox.all().is_empty());
     assert_eq!(clinic.seen(&expired).await["status"], "expired");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_of_a_dissolving_organization_is_not_sent_and_admins_see_that_it_was_not() {
+    // Given a mail that waits because the provider is away
+    let portal = Portal::start().await;
+    let clinic = portal.clinic().await;
+    portal.faults.set(1, vec![Rule::new(Kind::MailDown, 1.0)]);
+    let invite = clinic.invite("ada@x.example", "viewer").await.expect(201).id();
+    portal.settle().await.unwrap();
+    let dead = portal.queues.dead_letters(MAIL_QUEUE);
+    portal.faults.clear();
+
+    // When its organization is dissolved meanwhile, and the mail is tried again, twice
+    let path = clinic.path("/dissolution");
+    let body = json!({ "name": "Riverside Family Practice", "remove_members": true });
+    clinic.admin.post(&path, body).await.expect(200);
+    for letter in [&dead, &dead].into_iter().flatten() {
+        portal.queues.send(MAIL_QUEUE, &letter.body).unwrap();
+    }
+    portal.settle().await.unwrap();
+
+    // Then it does not go out, and whoever takes the dissolution back sees so, and resends
+    assert!(portal.mailbox.all().is_empty());
+    assert_eq!(portal.queues.dead_letters(MAIL_QUEUE).len(), dead.len());
+    let cancel = clinic.admin.request(Method::DELETE, &path);
+    cancel.send().await.expect(200);
+    assert_eq!(
+        delivery(&clinic, &invite).await,
+        ("undeliverable".to_owned(), json!("dissolving"))
+    );
+    assert_eq!(clinic.audited("invite.undeliverable").await, 1);
+    clinic.resend(&invite).await.expect(200);
+    portal.settle().await.unwrap();
+    only_mail(&portal, "ada@x.example");
+    assert_eq!(delivery(&clinic, &invite).await.0, "sent");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -65,7 +65,8 @@ impl<S: Clone + Send + Sync + AsRef<Web> + 'static> Routes<S> {
         description = "Administer organizations of a telehealth platform: their people, roles, invites and audit log.\n\n\
             Errors are problem documents (RFC 9457) with a stable `code`. Single resources carry an `ETag`; changing them \
             needs it as `If-Match`. Every POST that creates or sends needs an `Idempotency-Key`; the same key \
-            gives the same answer for 24 hours.",
+            gives the same answer for 24 hours. After 503 a change may have happened: send a POST again with the same key, and \
+            read again after PATCH and DELETE.",
         license(name = "MIT OR Apache-2.0"),
     ),
     components(schemas(Problem))

@@ -17,7 +17,7 @@ use portal_store::table;
 use serde_json::{Value, json};
 use utoipa::openapi::{ComponentsBuilder, OpenApiBuilder, PathItem, Paths};
 
-use crate::support::{DAY, Portal, SECOND};
+use crate::support::{Answer, DAY, Portal, SECOND};
 
 fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -191,6 +191,31 @@ fn the_template_lists_each_route_once_with_the_function_that_serves_it() {
         template.at("/Resources/Api/Properties/Auth/DefaultAuthorizer"),
         "Jwt"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gateway_in_the_cloud_tells_browsers_what_the_functions_tell_them() {
+    let portal = Portal::start().await;
+    let preflight = portal
+        .client()
+        .request(reqwest::Method::OPTIONS, format!("{}/v1/me", portal.base))
+        .header("origin", &portal.base)
+        .header("access-control-request-method", "PATCH");
+    let answer = Answer::of(preflight.send().await.unwrap()).await;
+    let template = template();
+    let deployed = template.at("/Resources/Api/Properties/CorsConfiguration");
+    for (setting, header) in [
+        ("AllowMethods", "access-control-allow-methods"),
+        ("AllowHeaders", "access-control-allow-headers"),
+        ("ExposeHeaders", "access-control-expose-headers"),
+    ] {
+        let told = answer.header(header);
+        let told: Vec<&str> = told.split(", ").collect();
+        assert_eq!(deployed[setting], json!(told), "{setting}");
+    }
+    let kept: u64 = answer.header("access-control-max-age").parse().unwrap();
+    assert_eq!(deployed["MaxAge"], json!(kept));
+    assert_eq!(deployed["AllowCredentials"], json!(false));
 }
 
 #[test]

@@ -145,7 +145,9 @@ impl Stack {
         for _ in 0..options.sandboxes.max(1) {
             configs.push(config(&base, &identity, &clock).await);
         }
-        let gateway = Gateway::new(&clock, functions::behind_gateway(&configs)?);
+        let timeout = template.at("/Globals/Function/Timeout").as_u64();
+        let timeout = Duration::from_secs(timeout.ok_or("the template names no timeout")?);
+        let gateway = Gateway::new(&clock, timeout, functions::behind_gateway(&configs)?);
         let mut scheduled = Vec::new();
         for (name, consumer) in functions::consumers(&configs[0])? {
             match name {

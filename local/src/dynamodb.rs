@@ -4,6 +4,7 @@ mod answer;
 mod conflict;
 mod dispatch;
 mod operation;
+mod rights;
 mod stale;
 
 use std::collections::VecDeque;
@@ -23,13 +24,16 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 pub use self::operation::{Access, Key, Operation};
+pub use self::rights::{Right, granted};
 
 use self::answer::Answer;
 use self::conflict::{Entry, InFlight};
 use self::operation::Schemas;
+use self::rights::Roles;
 use self::stale::Earlier;
 use crate::faults::{Faults, Kind};
 use crate::sync::lock;
+use crate::template::Template;
 
 /// How many operations are remembered.
 const REMEMBERED: usize = 10_000;
@@ -44,6 +48,7 @@ struct Inner {
     database: Database,
     faults: Faults,
     schemas: Schemas,
+    roles: Roles,
     in_flight: InFlight,
     earlier: Earlier,
     operations: Mutex<VecDeque<Operation>>,
@@ -56,9 +61,16 @@ impl Dynamo {
     /// In memory, the stream's times and the deletion of expired items follow `clock`; a file follows the machine's time,
     /// so items that a moved clock made expire later than they could. Expiry never relies on deletion.
     ///
+    /// Functions may do what their roles in `template` give them.
+    ///
     /// # Errors
     /// When the file cannot be opened as a database.
-    pub fn open(path: Option<&Path>, clock: &Clock, faults: &Faults) -> Result<Self, DynoxideError> {
+    pub fn open(
+        path: Option<&Path>,
+        clock: &Clock,
+        faults: &Faults,
+        template: &Template,
+    ) -> Result<Self, DynoxideError> {
         let database = match path {
             Some(path) => Database::new(&path.to_string_lossy())?,
             None => Database::memory_with_clock(Arc::new(StackClock(clock.clone())))?,
@@ -67,6 +79,7 @@ impl Dynamo {
             database,
             faults: faults.clone(),
             schemas: Schemas::default(),
+            roles: Roles::of(template),
             in_flight: InFlight::default(),
             earlier: Earlier::default(),
             operations: Mutex::default(),
@@ -151,11 +164,16 @@ impl Dynamo {
             return Answer::malformed();
         };
         let keys = operation::keys(&self.0.database, &self.0.schemas, target, &request);
-        self.remember(Operation {
+        let operation = Operation {
             target: target.to_owned(),
             caller,
             keys: keys.clone(),
-        });
+        };
+        let lacking = self.0.roles.lacking(&operation);
+        self.remember(operation);
+        if let Some(right) = lacking {
+            return Answer::denied(&right);
+        }
 
         let faults = &self.0.faults;
         if let Some(rule) = faults.draw(Kind::Delay, target) {

@@ -31,8 +31,6 @@ use crate::random::random_id;
 const LARGEST_BODY: usize = 10 * 1024 * 1024;
 /// What an event or an answer may weigh at the function.
 const LARGEST_PAYLOAD: usize = 6 * 1024 * 1024;
-/// How long the gateway waits for the function.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A function, whatever its service's types are.
 type Invoke =
@@ -44,6 +42,8 @@ pub struct Gateway(Arc<Inner>);
 
 struct Inner {
     clock: Clock,
+    /// How long a function may take.
+    timeout: Duration,
     routes: Vec<Route>,
 }
 
@@ -54,8 +54,13 @@ struct Route {
 }
 
 impl Gateway {
-    /// A gateway with these routes: method, path as in the template (`/v1/organizations/{organization_id}`), function.
-    pub fn new<S, R, P>(clock: &Clock, routes: impl IntoIterator<Item = (Method, P, S)>) -> Self
+    /// A gateway with these routes: method, path as in the template (`/v1/organizations/{organization_id}`), function. A function
+    /// that takes longer than `timeout` is ended.
+    pub fn new<S, R, P>(
+        clock: &Clock,
+        timeout: Duration,
+        routes: impl IntoIterator<Item = (Method, P, S)>,
+    ) -> Self
     where
         S: Service<LambdaEvent<LambdaRequest>, Response = R> + Clone + Send + Sync + 'static,
         S::Future: Send + 'static,
@@ -83,6 +88,7 @@ impl Gateway {
         routes.sort_by(|one, other| one.pattern.cmp(&other.pattern));
         Self(Arc::new(Inner {
             clock: clock.clone(),
+            timeout,
             routes,
         }))
     }
@@ -143,9 +149,10 @@ impl Gateway {
             return said(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
         };
 
-        // In a task of its own, like the sandbox it stands for: a panic ends only this, and so does no impatient client.
-        let function = tokio::spawn((route.invoke)(LambdaEvent::new(event, context(&id))));
-        match tokio::time::timeout(PATIENCE, function).await {
+        // In a task of its own, like the sandbox it stands for: a panic ends only this, and no impatient client does.
+        let timeout = self.0.timeout;
+        let work = (route.invoke)(LambdaEvent::new(event, context(&id, timeout)));
+        match tokio::spawn(tokio::time::timeout(timeout, work)).await {
             Ok(Ok(Ok(answer))) => answer::response(&answer, LARGEST_PAYLOAD).unwrap_or_else(|| {
                 tracing::error!(route_key, "the function's answer has another form");
                 said(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
@@ -154,7 +161,11 @@ impl Gateway {
                 tracing::error!(route_key, error, "the function failed");
                 said(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
             }
-            Ok(Err(error)) => {
+            Ok(Err(_)) => {
+                tracing::error!(route_key, "the function took too long and was ended");
+                said(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+            }
+            Err(error) => {
                 tracing::error!(
                     route_key,
                     error = &error as &dyn std::error::Error,
@@ -162,7 +173,6 @@ impl Gateway {
                 );
                 said(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
             }
-            Err(_) => said(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
         }
     }
 }
@@ -192,10 +202,10 @@ fn said(status: StatusCode, message: &str) -> Response {
     clippy::disallowed_methods,
     reason = "the deadline is one of the machine, not of the stack's movable clock"
 )]
-fn context(id: &str) -> Context {
+fn context(id: &str, timeout: Duration) -> Context {
     let mut context = Context::default();
     id.clone_into(&mut context.request_id);
-    let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + PATIENCE;
+    let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + timeout;
     context.deadline = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
     "arn:aws:lambda:local:000000000000:function:local".clone_into(&mut context.invoked_function_arn);
     context

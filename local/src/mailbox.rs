@@ -51,6 +51,8 @@ pub enum Event {
     Bounce,
     /// The recipient called it unwanted.
     Complaint,
+    /// The mail service found it harmful and did not send it.
+    Reject,
 }
 
 /// Whether a bounce is for good.
@@ -82,7 +84,7 @@ struct Filter {
 }
 
 impl Mailbox {
-    /// The mailbox, with what `file` kept of it. Bounces and complaints go to `feedback`.
+    /// The mailbox, with what `file` kept of it. Bounces, complaints and rejections go to `feedback`.
     #[must_use]
     pub fn new(clock: &Clock, faults: &Faults, file: Option<&Path>, feedback: Feedback) -> Self {
         let kept = file

@@ -27,6 +27,7 @@ use crate::jobs::Jobs;
 use crate::mailbox::Mailbox;
 use crate::queues::{Delivery, Queues};
 use crate::stream::{Mapping, Stream, StreamError};
+use crate::template::Template;
 use crate::{clock, loopback};
 
 /// The table's name.
@@ -119,7 +120,8 @@ impl Stack {
         let clock = Clock::system();
         let faults = Faults::default();
 
-        let dynamo = Dynamo::open(in_data("table.sqlite").as_deref(), &clock, &faults)?;
+        let template = Template::built_in()?;
+        let dynamo = Dynamo::open(in_data("table.sqlite").as_deref(), &clock, &faults, &template)?;
         dynamo.create_table(&table::definition(TABLE), Some(&table::time_to_live(TABLE)))?;
         let stream = Stream::new(&dynamo, TABLE, &faults, in_data("stream.json").as_deref());
         let queues = Queues::new(&clock);
@@ -143,7 +145,9 @@ impl Stack {
         for _ in 0..options.sandboxes.max(1) {
             configs.push(config(&base, &identity, &clock).await);
         }
-        let gateway = Gateway::new(&clock, functions::behind_gateway(&configs)?);
+        let timeout = template.at("/Globals/Function/Timeout").as_u64();
+        let timeout = Duration::from_secs(timeout.ok_or("the template names no timeout")?);
+        let gateway = Gateway::new(&clock, timeout, functions::behind_gateway(&configs)?);
         let mut scheduled = Vec::new();
         for (name, consumer) in functions::consumers(&configs[0])? {
             match name {

@@ -31,7 +31,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 pub struct Mapping {
     /// At most so many records at once.
     pub batch_size: usize,
-    /// How often a record is tried again before it goes to the failed ones.
+    /// How often records are tried again before they go to the failed ones.
     pub retries: u32,
     /// The pause before the first retry; it doubles.
     pub pause: Duration,
@@ -260,7 +260,7 @@ impl Stream {
     /// Delivers a batch until each record is taken or given up.
     ///
     /// As with the real mapping, a reported failure repeats everything from the first failed record on, an error halves the
-    /// batch, and halving costs no attempt.
+    /// batch, and halving costs no attempt. What is repeated is given up together.
     async fn deliver(&self, sink: &Sink, batch: Vec<Value>) {
         let mut work = vec![(batch, 0)];
         while let Some((mut batch, attempt)) = work.pop() {
@@ -299,15 +299,12 @@ impl Stream {
                 .await;
                 work.push((batch, attempt + 1));
             } else {
-                // Only the record at the front is known to be bad.
-                let record = batch.remove(0);
-                tracing::error!(consumer = sink.name, reason, "a record was given up");
-                lock(&self.0.failed).push(Undelivered {
+                tracing::error!(consumer = sink.name, reason, "records were given up");
+                lock(&self.0.failed).extend(batch.into_iter().map(|record| Undelivered {
                     consumer: sink.name.clone(),
-                    reason,
+                    reason: reason.clone(),
                     record,
-                });
-                work.push((batch, 0));
+                }));
             }
         }
     }

@@ -27,8 +27,19 @@ impl Template {
     /// # Errors
     /// When it cannot be read.
     pub fn read(folder: &Path) -> Result<Self, Failure> {
-        let text = std::fs::read_to_string(folder.join("infra/template.yaml"))?;
-        Ok(Self(written_out(serde_yaml_ng::from_str(&text)?)?))
+        Self::parse(&std::fs::read_to_string(folder.join("infra/template.yaml"))?)
+    }
+
+    /// The template of this project, as it was when this program was built.
+    ///
+    /// # Errors
+    /// When it is no valid YAML.
+    pub fn built_in() -> Result<Self, Failure> {
+        Self::parse(include_str!("../../infra/template.yaml"))
+    }
+
+    fn parse(text: &str) -> Result<Self, Failure> {
+        Ok(Self(written_out(serde_yaml_ng::from_str(text)?)?))
     }
 
     /// What is at a JSON pointer; null if nothing is.
@@ -66,6 +77,24 @@ impl Template {
             .collect();
         functions.sort_by(|one, other| one.name.cmp(&other.name));
         functions
+    }
+
+    /// The statements of a function's role.
+    #[must_use]
+    pub fn statements(&self, function: &Function) -> Vec<Value> {
+        let role = function.properties["Role"]["Fn::GetAtt"].as_str();
+        let role = role
+            .and_then(|role| role.strip_suffix(".Arn"))
+            .unwrap_or_default();
+        let policies = self.at(&format!("/Resources/{role}/Properties/Policies"));
+        policies
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|policy| policy["PolicyDocument"]["Statement"].as_array())
+            .flatten()
+            .cloned()
+            .collect()
     }
 }
 

@@ -181,12 +181,9 @@ fn a_function_is_a_folder_a_package_and_a_binary_of_one_name() {
     );
 }
 
-/// Every Rust source of the product.
-fn sources() -> Vec<(PathBuf, String)> {
+/// Every Rust source in these folders.
+fn sources_in(mut left: Vec<PathBuf>) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    let mut left: Vec<PathBuf> = ["shared", "functions", "local"]
-        .map(|folder| project().join(folder))
-        .into();
     while let Some(folder) = left.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -199,6 +196,58 @@ fn sources() -> Vec<(PathBuf, String)> {
         }
     }
     found
+}
+
+/// Every Rust source of the product.
+fn sources() -> Vec<(PathBuf, String)> {
+    let folders = ["shared", "functions", "local"];
+    sources_in(folders.map(|folder| project().join(folder)).into())
+}
+
+#[test]
+fn what_is_declared_is_used() {
+    // Given the paths in each package's sources: `serde_json::json`, …
+    let metadata = metadata();
+    let nodes = &metadata.resolve.as_ref().unwrap().nodes;
+    let mut unused = Vec::new();
+    let mut declared = BTreeSet::new();
+    for package in metadata.workspace_packages() {
+        let folder = package.manifest_path.parent().unwrap();
+        let sources = sources_in(vec![folder.into()]);
+        let paths: BTreeSet<&str> = sources
+            .iter()
+            .flat_map(|(_, text)| text.lines())
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && !"_:".contains(c)))
+            .filter_map(|word| Some(word.split_once("::")?.0))
+            .collect();
+
+        // Then each dependency begins one
+        let node = nodes.iter().find(|node| node.id == package.id).unwrap();
+        for dependency in &node.deps {
+            if !paths.contains(dependency.name.as_str()) {
+                unused.push(format!("{}: {}", package.name, dependency.name));
+            }
+        }
+        declared.extend(
+            package
+                .dependencies
+                .iter()
+                .map(|dependency| dependency.name.clone()),
+        );
+    }
+    // And each that the workspace declares is a package's
+    let manifest = std::fs::read_to_string(project().join("Cargo.toml")).unwrap();
+    let shared = manifest.split_once("[workspace.dependencies]\n").unwrap().1;
+    let shared = shared.split("\n[").next().unwrap();
+    for line in shared.lines().filter(|line| !line.starts_with('#')) {
+        if let Some((name, _)) = line.split_once(" = ")
+            && !declared.contains(name)
+        {
+            unused.push(format!("the workspace: {name}"));
+        }
+    }
+    assert!(unused.is_empty(), "nobody uses\n{}", unused.join("\n"));
 }
 
 #[test]

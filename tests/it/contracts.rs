@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 
 use portal_app::config::{VARIABLES, Variable};
 use portal_app::{App, Config, ConfigError, InviteWeb, Mailing, Part, Relaying, Web};
-use portal_local::dynamodb::{Access, Operation};
+use portal_local::dynamodb::{Operation, Right, granted};
 use portal_local::functions::described;
 use portal_local::generate::{Pattern, documents, patterns};
 use portal_local::mailbox::{Bounce, Event};
 use portal_local::probe::{Probe, Who, routes};
 use portal_local::stack::{mail_delivery, relay_mapping};
-use portal_local::template::{Function, Template};
+use portal_local::template::Template;
 use portal_store::entity::outbox;
 use portal_store::table;
 use serde_json::{Value, json};
 use utoipa::openapi::{ComponentsBuilder, OpenApiBuilder, PathItem, Paths};
 
-use crate::support::{DAY, Portal, SECOND};
+use crate::support::{Answer, DAY, Portal, SECOND};
 
 fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -25,20 +25,6 @@ fn project() -> PathBuf {
 
 fn template() -> Template {
     Template::read(&project()).unwrap()
-}
-
-/// The statements of a function's role.
-fn statements(template: &Template, function: &Function) -> Vec<Value> {
-    let role = function.properties["Role"]["Fn::GetAtt"].as_str().unwrap();
-    let role = role.strip_suffix(".Arn").unwrap();
-    let policies = template
-        .at(&format!("/Resources/{role}/Properties/Policies"))
-        .as_array()
-        .unwrap();
-    policies
-        .iter()
-        .flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap().clone())
-        .collect()
 }
 
 /// One value or several, as several.
@@ -207,6 +193,31 @@ fn the_template_lists_each_route_once_with_the_function_that_serves_it() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gateway_in_the_cloud_tells_browsers_what_the_functions_tell_them() {
+    let portal = Portal::start().await;
+    let preflight = portal
+        .client()
+        .request(reqwest::Method::OPTIONS, format!("{}/v1/me", portal.base))
+        .header("origin", &portal.base)
+        .header("access-control-request-method", "PATCH");
+    let answer = Answer::of(preflight.send().await.unwrap()).await;
+    let template = template();
+    let deployed = template.at("/Resources/Api/Properties/CorsConfiguration");
+    for (setting, header) in [
+        ("AllowMethods", "access-control-allow-methods"),
+        ("AllowHeaders", "access-control-allow-headers"),
+        ("ExposeHeaders", "access-control-expose-headers"),
+    ] {
+        let told = answer.header(header);
+        let told: Vec<&str> = told.split(", ").collect();
+        assert_eq!(deployed[setting], json!(told), "{setting}");
+    }
+    let kept: u64 = answer.header("access-control-max-age").parse().unwrap();
+    assert_eq!(deployed["MaxAge"], json!(kept));
+    assert_eq!(deployed["AllowCredentials"], json!(false));
+}
+
 #[test]
 fn a_path_has_one_function() {
     let mut owners: BTreeMap<String, &str> = BTreeMap::new();
@@ -285,6 +296,45 @@ fn the_relay_and_the_queues_behave_here_as_they_are_deployed() {
     }
 }
 
+#[test]
+fn what_the_mail_service_is_asked_to_report_is_applied_or_kept() {
+    let template = template();
+    let asked = template.at("/Resources/MailFeedback/Properties/EventDestination/MatchingEventTypes");
+    for event in several(asked) {
+        let event = event.as_str().unwrap();
+        let name = format!("{}{}", event[..1].to_uppercase(), &event[1..]);
+        let report = json!({ "eventType": name, "mail": { "tags": {} } }).to_string();
+        let feedback = portal_mail::feedback::parse(&report).unwrap();
+        assert!(feedback.is_some(), "nobody listens to `{event}`");
+    }
+    let subscription = template.at("/Resources/FeedbackSubscription/Properties");
+    assert_eq!(
+        subscription["RedrivePolicy"],
+        json!({ "deadLetterTargetArn": { "Fn::GetAtt": "FeedbackDeadLetters.Arn" } })
+    );
+}
+
+#[test]
+fn the_alarm_for_refused_mails_counts_what_is_logged() {
+    let template = template();
+    let metric = template.at("/Resources/MailRefusedMetric/Properties");
+    let pattern = metric["FilterPattern"].as_str().unwrap();
+    let message = pattern.split('"').nth(1).unwrap();
+    let sender = std::fs::read_to_string(project().join("functions/send-mail/src/invite.rs")).unwrap();
+    // At the level that no setting of `LogLevel` leaves out.
+    let line = sender
+        .lines()
+        .find(|line| line.contains(&format!("\"{message}\"")))
+        .unwrap_or_else(|| panic!("functions/send-mail logs no `{message}`"));
+    assert!(line.contains("tracing::error!"), "{line}");
+    assert_eq!(pattern, format!("{{ $.message = \"{message}\" }}"));
+
+    let alarm = template.at("/Resources/MailRefusedAlarm/Properties");
+    let transformation = &metric["MetricTransformations"][0];
+    assert_eq!(alarm["Namespace"], transformation["MetricNamespace"]);
+    assert_eq!(alarm["MetricName"], transformation["MetricName"]);
+}
+
 // ---- Configuration --------------------------------------------------------------------------------------------
 
 /// Builds what a function is made of, as its `main` does.
@@ -359,63 +409,11 @@ async fn every_function_gets_the_variables_it_needs_and_no_others() {
 
 // ---- Rights ---------------------------------------------------------------------------------------------------
 
-/// An action on the table or on an index of it.
-type Right = (String, String);
-
-/// What an operation needs the right to.
-fn rights(operation: &Operation) -> BTreeSet<Right> {
-    let right = |action: &str, resource: &str| (format!("dynamodb:{action}"), resource.to_owned());
-    let is_transaction = operation.target.starts_with("Transact");
-    operation
-        .keys
-        .iter()
-        .filter_map(|key| match (key.access, &key.index) {
-            (Access::Query, index) => Some(right("Query", index.as_deref().unwrap_or("table"))),
-            (_, Some(_)) => None,
-            (access, None) if is_transaction => Some(match access {
-                Access::Put => right("PutItem", "table"),
-                Access::Update => right("UpdateItem", "table"),
-                Access::Delete => right("DeleteItem", "table"),
-                Access::Check => right("ConditionCheckItem", "table"),
-                _ => right("GetItem", "table"),
-            }),
-            _ => Some(right(&operation.target, "table")),
-        })
-        .collect()
-}
-
-/// What a role gives on the table, and under which condition.
-fn granted(template: &Template, function: &Function) -> BTreeSet<Right> {
-    let mut all = BTreeSet::new();
-    for statement in statements(template, function) {
-        // The warm-up reads a key that is never written; whoever may read nothing else may read that.
-        let is_warm_up =
-            statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"] == json!(["WARM"]);
-        if is_warm_up {
-            continue;
-        }
-        for action in several(&statement["Action"]) {
-            for resource in several(&statement["Resource"]) {
-                let action = action.as_str().unwrap().to_owned();
-                if resource["Fn::GetAtt"] == "Table.Arn" {
-                    all.insert((action, "table".to_owned()));
-                } else if let Some(index) = resource["Fn::Sub"]
-                    .as_str()
-                    .and_then(|resource| resource.strip_prefix("${Table.Arn}/index/"))
-                {
-                    all.insert((action, index.to_owned()));
-                }
-            }
-        }
-    }
-    all
-}
-
 #[test]
 fn no_role_has_a_wildcard_or_may_scan() {
     let template = template();
     for function in template.functions() {
-        for statement in statements(&template, &function) {
+        for statement in template.statements(&function) {
             assert_eq!(statement["Effect"], "Allow");
             for action in several(&statement["Action"]) {
                 let action = action.as_str().unwrap();
@@ -495,6 +493,46 @@ async fn everything_that_is_asked() -> Vec<Operation> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_table_refuses_a_function_what_its_role_does_not_give() {
+    let portal = Portal::start().await;
+    let asking = async |caller: &str, target: &str, mut request: Value| {
+        request["TableName"] = json!("portal");
+        portal
+            .client()
+            .post(format!("{}/_local/aws/dynamodb", portal.base))
+            .header("x-amz-target", format!("DynamoDB_20120810.{target}"))
+            .header("authorization", format!("AWS4-HMAC-SHA256 Credential={caller}/x"))
+            .body(request.to_string())
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
+    };
+    let key = json!({ "pk": { "S": "ORG#none" }, "sk": { "S": "ORG" } });
+    let delete = json!({ "Key": key });
+    let transaction = json!({ "TransactItems": [{ "Delete": { "TableName": "portal", "Key": key } }] });
+    let query = json!({
+        "IndexName": "by-site",
+        "KeyConditionExpression": "by_site_pk = :pk",
+        "ExpressionAttributeValues": { ":pk": { "S": "ORG#none" } },
+    });
+    for (target, request, may, may_not) in [
+        ("DeleteItem", delete, "members", "audit"),
+        ("TransactWriteItems", transaction, "relay", "audit"),
+        ("Query", query, "invites", "organizations"),
+    ] {
+        let refused = asking(may_not, target, request.clone()).await;
+        assert!(refused.contains("AccessDeniedException"), "{target}: {refused}");
+        for caller in [may, "somebody-else"] {
+            let answer = asking(caller, target, request.clone()).await;
+            assert!(!answer.contains("Exception"), "{target} by {caller}: {answer}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn functions_have_the_rights_they_use_and_use_documented_keys() {
     // Given everything that functions do to the table
     let asked = everything_that_is_asked().await;
@@ -506,7 +544,7 @@ async fn functions_have_the_rights_they_use_and_use_documented_keys() {
         let used: BTreeSet<Right> = asked
             .iter()
             .filter(|operation| operation.caller == function.name)
-            .flat_map(rights)
+            .flat_map(Operation::rights)
             .collect();
         let granted = granted(&template, &function);
         for (action, resource) in used.difference(&granted) {

@@ -1,9 +1,10 @@
 //! Many invites in one request.
 
 use portal_domain::limit::MAIL_PER_RECIPIENT;
+use portal_local::faults::{Kind, Rule};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Clinic, Portal, fresh_key};
+use crate::support::{Answer, Clinic, Portal, fresh_key, seed};
 
 async fn bulk(clinic: &Clinic<'_>, key: &str, rows: &[Value]) -> Answer {
     let body = json!({ "invites": rows });
@@ -175,6 +176,39 @@ async fn a_repeated_request_gets_the_same_invites_and_tries_only_what_failed() {
     assert_eq!(portal.mailbox.all().len(), 3);
     assert_eq!(clinic.audited("invite.created").await, 3);
     assert_eq!(clinic.seats_used().await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_a_slow_table_leaves_no_time_for_are_answered_and_can_be_sent_again() {
+    // Given a table that takes so long for a change that fifty rows take longer than a function may
+    let portal = Portal::start().await;
+    let clinic = portal.clinic().await;
+    let slow = Rule::new(Kind::Delay, 1.0)
+        .only("TransactWriteItems")
+        .lasting(800);
+    portal.faults.set(seed(), vec![slow]);
+    let viewer = |n: usize| json!({ "email": format!("v{n}@x.example"), "role": "viewer" });
+    let rows: Vec<Value> = (0..50).map(viewer).collect();
+    let key = fresh_key();
+
+    // When they are sent
+    let answer = bulk(&clinic, &key, &rows).await.expect(200);
+    portal.faults.clear();
+
+    // Then the first are made and the others told to come again
+    let told = results(&answer);
+    let made = told.iter().take_while(|(status, _)| *status == 201).count();
+    assert!((1..50).contains(&made), "{made} rows");
+    let busy = (503, "busy".to_owned());
+    assert!(told[made..].iter().all(|result| *result == busy), "{told:?}");
+    assert_eq!(clinic.audited("invite.created").await, made);
+
+    // And when they do, they are made, too, and the first have the same answers
+    let again = bulk(&clinic, &key, &rows).await.expect(200);
+    for row in 0..made {
+        assert_eq!(answer.json()["results"][row], again.json()["results"][row]);
+    }
+    assert!(results(&again).iter().all(|(status, _)| *status == 201));
 }
 
 #[tokio::test(flavor = "multi_thread")]

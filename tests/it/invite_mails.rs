@@ -1,10 +1,12 @@
 //! The mails that carry invite links: to whom, in which words, how often, and what becomes of those that do not arrive.
 
+use portal_app::{Part as _, Relaying};
 use portal_domain::outbox::{Content, Message};
 use portal_local::faults::{Kind, Rule};
 use portal_local::mailbox::{Bounce, Event, Mail};
 use portal_local::queues::Delivery;
-use portal_local::stack::{FEEDBACK_QUEUE, MAIL_QUEUE};
+use portal_local::stack::{FEEDBACK_QUEUE, MAIL_QUEUE, Options, TABLE};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{Clinic, DAY, Log, Portal, fresh_key};
@@ -183,6 +185,66 @@ async fn a_mail_goes_out_once_though_stream_and_queue_deliver_twice() {
     assert_eq!(delivery(&clinic, &invites[0]).await.0, "sent");
 }
 
+/// The items of messages that have not left.
+fn outbox(portal: &Portal) -> Vec<Value> {
+    let request = json!({ "TableName": TABLE, "FilterExpression": "kind = :kind",
+        "ExpressionAttributeValues": { ":kind": { "S": "outbox" } } });
+    let scanned = portal
+        .dynamo
+        .database()
+        .scan(serde_json::from_value(request).unwrap());
+    let scanned = serde_json::to_value(scanned.unwrap()).unwrap();
+    scanned["Items"].as_array().unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_cannot_be_read_keeps_no_other_back() {
+    // Given two messages in the outbox, and before them one that is damaged
+    let options = Options {
+        mails: false,
+        ..Options::default()
+    };
+    let portal = Portal::start_with(options).await;
+    let clinic = portal.clinic().await;
+    for email in ["ada@x.example", "ben@x.example"] {
+        clinic.invite(email, "viewer").await.expect(201);
+    }
+    let mut items = outbox(&portal);
+    assert_eq!(items.len(), 2);
+    let mut damaged = items[0].clone();
+    damaged["content"]["M"]["version"] = json!({ "S": "first" });
+    items.insert(0, damaged);
+    let records: Vec<Value> = (1..)
+        .zip(&items)
+        .map(|(number, item)| {
+            json!({ "eventID": "one", "eventName": "INSERT", "eventSource": "aws:dynamodb", "awsRegion": "eu-central-1",
+                "dynamodb": { "Keys": {}, "NewImage": item, "SequenceNumber": number.to_string(), "SizeBytes": 1,
+                    "ApproximateCreationDateTime": 0 } })
+        })
+        .collect();
+    let event: Value = json!({ "Records": records });
+
+    // When they are relayed, and again from the damaged one on
+    let relaying = Relaying::build(portal.config(0)).unwrap();
+    for _ in 0..2 {
+        let event = serde_json::from_value(event.clone()).unwrap();
+        let answer = relay::handle(&relaying, event).await.unwrap();
+        let answer = serde_json::to_value(answer).unwrap();
+        // Then it is the only one to come again
+        assert_eq!(
+            answer,
+            json!({ "batchItemFailures": [{ "itemIdentifier": "1" }] })
+        );
+    }
+
+    // And the others have left, and are mailed once
+    assert_eq!(outbox(&portal), [] as [Value; 0]);
+    portal.settle().await.unwrap();
+    for email in ["ada@x.example", "ben@x.example"] {
+        only_mail(&portal, email);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_waits_until_the_provider_is_back() {
     // Given a mail provider that is away, and a queue that is as patient as in the cloud, where ten tries are an hour
@@ -282,38 +344,76 @@ async fn a_mail_whose_link_would_be_dead_is_not_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bounces_and_complaints_mark_the_invite_undeliverable() {
+async fn a_mail_of_a_dissolving_organization_is_not_sent_and_admins_see_that_it_was_not() {
+    // Given a mail that waits because the provider is away
+    let portal = Portal::start().await;
+    let clinic = portal.clinic().await;
+    portal.faults.set(1, vec![Rule::new(Kind::MailDown, 1.0)]);
+    let invite = clinic.invite("ada@x.example", "viewer").await.expect(201).id();
+    portal.settle().await.unwrap();
+    let dead = portal.queues.dead_letters(MAIL_QUEUE);
+    portal.faults.clear();
+
+    // When its organization is dissolved meanwhile, and the mail is tried again, twice
+    let path = clinic.path("/dissolution");
+    let body = json!({ "name": "Riverside Family Practice", "remove_members": true });
+    clinic.admin.post(&path, body).await.expect(200);
+    for letter in [&dead, &dead].into_iter().flatten() {
+        portal.queues.send(MAIL_QUEUE, &letter.body).unwrap();
+    }
+    portal.settle().await.unwrap();
+
+    // Then it does not go out, and whoever takes the dissolution back sees so, and resends
+    assert!(portal.mailbox.all().is_empty());
+    assert_eq!(portal.queues.dead_letters(MAIL_QUEUE).len(), dead.len());
+    let cancel = clinic.admin.request(Method::DELETE, &path);
+    cancel.send().await.expect(200);
+    assert_eq!(
+        delivery(&clinic, &invite).await,
+        ("undeliverable".to_owned(), json!("dissolving"))
+    );
+    assert_eq!(clinic.audited("invite.undeliverable").await, 1);
+    clinic.resend(&invite).await.expect(200);
+    portal.settle().await.unwrap();
+    only_mail(&portal, "ada@x.example");
+    assert_eq!(delivery(&clinic, &invite).await.0, "sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bounces_complaints_and_rejections_mark_the_invite_undeliverable() {
     // Given invites whose mails went out
     let portal = Portal::start().await;
     let clinic = portal.clinic().await;
     let mut invites = Vec::new();
-    for name in ["bounce", "complaint", "full"] {
+    for name in ["bounce", "complaint", "reject", "full"] {
         let invite = clinic.invite(&format!("{name}@x.example"), "provider").await;
         invites.push(invite.expect(201).id());
     }
     portal.settle().await.unwrap();
 
-    // When one bounces, one is complained about and one mailbox is full, and all this is reported twice
+    // When one bounces, one is complained about, one is rejected and one mailbox is full, and all this is reported twice
     for _ in 0..2 {
         let report = |to: &str, event, bounce| assert!(portal.mailbox.report(to, event, bounce));
         report("bounce@x.example", Event::Bounce, Bounce::Permanent);
         report("complaint@x.example", Event::Complaint, Bounce::Permanent);
+        report("reject@x.example", Event::Reject, Bounce::Permanent);
         report("full@x.example", Event::Bounce, Bounce::Transient);
         portal.settle().await.unwrap();
     }
 
-    // Then the first two are known not to arrive, once in the log, and still hold their seats
+    // Then the first three are known not to arrive, once in the log, and still hold their seats
     for (invite, expected) in invites.iter().zip([
         ("undeliverable", json!("bounce")),
         ("undeliverable", json!("complaint")),
+        ("undeliverable", json!("rejected")),
         ("sent", Value::Null),
     ]) {
         let (status, reason) = delivery(&clinic, invite).await;
         assert_eq!((status.as_str(), reason), expected);
         assert_eq!(clinic.seen(invite).await["status"], "pending");
     }
-    assert_eq!(clinic.audited("invite.undeliverable").await, 2);
-    assert_eq!(clinic.seats_used().await, 3);
+    assert_eq!(clinic.audited("invite.undeliverable").await, 3);
+    assert_eq!(clinic.seats_used().await, 4);
     // And a resend begins anew
     clinic.resend(&invites[0]).await.expect(200);
     portal.settle().await.unwrap();

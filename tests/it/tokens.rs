@@ -2,12 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa;
+use aws_lc_rs::signature::{
+    KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RsaEncoding,
+};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use portal_app::{Config, Identities, SignInError};
+use portal_domain::id::AccountId;
 use portal_local::identity::{Identity, Settings, SignIn};
 use portal_local::stack::{CLIENT, ISSUER_NAME, Options};
 use reqwest::Method;
@@ -818,30 +824,36 @@ async fn serving(answer: String) -> (String, tokio::task::AbortHandle) {
     (address, task.abort_handle())
 }
 
+/// Who the bearer of `token` is to functions whose provider answers `answer` when it is asked for its keys.
+async fn verdict(portal: &Portal, answer: String, token: &str) -> Result<AccountId, SignInError> {
+    let (address, server) = serving(answer).await;
+    let mut variables = portal.environment();
+    variables.insert("IDENTITY_JWKS_URL".to_owned(), address);
+    let config = Config::new(variables, portal.config(0).aws.clone(), portal.clock.clone());
+    let verdict = Identities::new(&config)
+        .expect("a complete configuration")
+        .verify(token)
+        .await;
+    server.abort();
+    verdict.map(|identity| identity.account)
+}
+
+/// The answer with these keys.
+fn key_set(keys: &Value) -> String {
+    let body = json!({ "keys": keys }).to_string();
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn only_sound_keys_of_the_configured_address_are_taken() {
     let portal = single().await;
     let dana = portal.person("Dana");
     let key = Forge::new(&portal, SignIn::new(&dana.email)).public().await;
-    let verdict = async |answer: String| {
-        let (address, server) = serving(answer).await;
-        let mut variables = portal.environment();
-        variables.insert("IDENTITY_JWKS_URL".to_owned(), address);
-        let config = Config::new(variables, portal.config(0).aws.clone(), portal.clock.clone());
-        let verdict = Identities::new(&config)
-            .expect("a complete configuration")
-            .verify(&dana.token)
-            .await;
-        server.abort();
-        verdict.map(|identity| identity.account)
-    };
-    let ok = |keys: Value| {
-        let body = json!({ "keys": keys }).to_string();
-        format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        )
-    };
+    let verdict = async |answer: String| verdict(&portal, answer, &dana.token).await;
+    let ok = |keys: Value| key_set(&keys);
 
     // A good key, also among those that cannot be used
     let weak_rsa = json!({ "kty": "RSA", "use": "sig", "kid": "weak", "n": "w".repeat(86), "e": "AQAB" });
@@ -913,6 +925,111 @@ async fn only_sound_keys_of_the_configured_address_are_taken() {
         variables.insert("IDENTITY_JWKS_URL".to_owned(), address.to_owned());
         let config = Config::new(variables, portal.config(0).aws.clone(), portal.clock.clone());
         assert!(Identities::new(&config).is_err(), "{address}");
+    }
+}
+
+/// A key pair of a provider that signs with RSA, as the gateway in the cloud demands it.
+struct Rsa(rsa::KeyPair);
+
+impl Rsa {
+    fn new() -> Self {
+        Self(rsa::KeyPair::generate(rsa::KeySize::Rsa2048).expect("a key pair"))
+    }
+
+    /// The modulus: in the public key's DER it stands behind nine bytes of types and lengths, and before five of the exponent.
+    fn modulus(&self) -> Vec<u8> {
+        let der = self.0.public_key().as_ref();
+        assert_eq!(der.len(), 9 + 256 + 5);
+        der[9..265].to_vec()
+    }
+
+    /// The key as a key set publishes it.
+    fn public(&self) -> Value {
+        json!({ "kty": "RSA", "use": "sig", "alg": "RS256", "kid": "rsa", "n": encoded(self.modulus()), "e": "AQAB" })
+    }
+
+    /// A token that says `alg`, signed as `padding` says.
+    fn token(&self, alg: &str, padding: &'static dyn RsaEncoding, claims: &Value) -> String {
+        let header = json!({ "alg": alg, "kid": "rsa", "typ": "at+jwt" }).to_string();
+        let message = format!("{}.{}", encoded(header), encoded(claims.to_string()));
+        let mut signature = vec![0; self.0.public_modulus_len()];
+        self.0
+            .sign(padding, &SystemRandom::new(), message.as_bytes(), &mut signature)
+            .expect("a signature");
+        format!("{message}.{}", encoded(signature))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_signs_with_rsa_is_taken_at_its_word_and_no_other() {
+    // Given a provider with an RSA key, beside one for P-256
+    let portal = single().await;
+    let dana = portal.person("Dana");
+    let forge = Forge::new(&portal, SignIn::new(&dana.email));
+    let (key, another) = (Rsa::new(), Rsa::new());
+    let (public, claims) = (key.public(), &forge.claims);
+    let good = key.token("RS256", &RSA_PKCS1_SHA256, claims);
+    let keys = key_set(&json!([public, forge.public().await]));
+
+    // Its tokens are good, and so is a key that does not say its algorithm
+    assert_eq!(verdict(&portal, keys.clone(), &good).await, Ok(dana.account));
+    let silent = key_set(&json!([changed(&public, "alg", Value::Null)]));
+    assert_eq!(verdict(&portal, silent, &good).await, Ok(dana.account));
+
+    // Another signature, or one that says it is another, is not
+    let parts: Vec<&str> = good.split('.').collect();
+    let other_claims = encoded(replaced(claims, "dana@", "eve@"));
+    let hmac = |secret: &[u8]| {
+        let header = json!({ "alg": "HS256", "kid": "rsa", "typ": "at+jwt" }).to_string();
+        let message = format!("{}.{}", encoded(header), parts[1]);
+        let secret = EncodingKey::from_secret(secret);
+        let signature =
+            jsonwebtoken::crypto::sign(message.as_bytes(), &secret, Algorithm::HS256).expect("HMAC");
+        format!("{message}.{signature}")
+    };
+    let on_the_curve = |alg: &str| {
+        let header = json!({ "alg": alg, "kid": "rsa", "typ": "at+jwt" });
+        forge.sign(&header, claims)
+    };
+    for (what, token) in [
+        ("another's key", another.token("RS256", &RSA_PKCS1_SHA256, claims)),
+        (
+            "other claims",
+            format!("{}.{other_claims}.{}", parts[0], parts[2]),
+        ),
+        ("no signature", format!("{}.{}.", parts[0], parts[1])),
+        ("none", key.token("none", &RSA_PKCS1_SHA256, claims)),
+        ("ES256", key.token("ES256", &RSA_PKCS1_SHA256, claims)),
+        ("RS384", key.token("RS384", &RSA_PKCS1_SHA384, claims)),
+        ("RS512", key.token("RS512", &RSA_PKCS1_SHA512, claims)),
+        ("PS256", key.token("PS256", &RSA_PSS_SHA256, claims)),
+        ("PS256 as RS256", key.token("RS256", &RSA_PSS_SHA256, claims)),
+        ("RS384 as RS256", key.token("RS256", &RSA_PKCS1_SHA384, claims)),
+        ("the public key as a secret", hmac(key.0.public_key().as_ref())),
+        ("the modulus as a secret", hmac(&key.modulus())),
+        ("a P-256 signature as RS256", on_the_curve("RS256")),
+        ("a P-256 signature with the RSA key's id", on_the_curve("ES256")),
+    ] {
+        let verdict = verdict(&portal, keys.clone(), &token).await;
+        assert_eq!(verdict, Err(SignInError::Invalid), "{what}");
+    }
+
+    // Nor is a key for something else, of another kind, or too short
+    for (name, value) in [
+        ("use", json!("enc")),
+        ("key_ops", json!(["encrypt"])),
+        ("alg", json!("RS512")),
+        ("alg", json!("PS256")),
+        ("alg", json!("ES256")),
+        ("kty", json!("oct")),
+        ("kid", json!("another")),
+        ("n", another.public()["n"].clone()),
+        ("n", json!(encoded(&key.modulus()[..128]))),
+        ("e", json!("AQ")),
+    ] {
+        let keys = key_set(&json!([changed(&public, name, value.clone())]));
+        let verdict = verdict(&portal, keys, &good).await;
+        assert_eq!(verdict, Err(SignInError::Invalid), "{name} {value}");
     }
 }
 

@@ -14,7 +14,7 @@ const LOOKBACK_HOURS: i64 = 8 * 24;
 /// Expires what is due.
 ///
 /// # Errors
-/// When the list of due work cannot be read. Single invites that fail are left for the next run.
+/// When the list of due work cannot be read, or invites are left for the next run.
 pub async fn handle(app: &App, _: EventBridgeEvent) -> Result<Report, Error> {
     Ok(work_off(app, Worker::ExpireInvites, LOOKBACK_HOURS, expire).await?)
 }

@@ -17,7 +17,7 @@ const PAGE: usize = 100;
 /// Ends what is due.
 ///
 /// # Errors
-/// When the list of due work cannot be read. Single organizations that fail are left for the next run.
+/// When the list of due work cannot be read, or organizations are left for the next run.
 pub async fn handle(app: &App, _: EventBridgeEvent) -> Result<Report, Error> {
     Ok(work_off(app, Worker::FinishDissolutions, LOOKBACK_HOURS, finish).await?)
 }

@@ -56,7 +56,7 @@ pub(crate) struct DeliveryView {
     /// `queued`, `sent` or `undeliverable`.
     #[schema(example = "sent")]
     status: &'static str,
-    /// `bounce`, `complaint` or `rejected`, where it is undeliverable.
+    /// `bounce`, `complaint`, `rejected`, or `dissolving` (it was not sent), where it is undeliverable.
     reason: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What the mail service says of mails it took: bounces and complaints mark the invite.
+//! What the mail service says of mails it took: bounces, complaints and rejections mark the invite.
 
 use portal_app::Mailing;
 use portal_http::Error;
@@ -26,6 +26,7 @@ pub(crate) async fn note(app: &Mailing, body: &str) -> Result<(), Error> {
         Kind::Bounce { permanent: false } => return Ok(()),
         Kind::Bounce { permanent: true } => "bounce",
         Kind::Complaint => "complaint",
+        Kind::Reject => "rejected",
     };
     let now = app.clock.now();
     let invite = app.store.invite(organization, invite).await?;

@@ -32,14 +32,16 @@ pub(crate) async fn send(
         return Ok(());
     };
     let now = app.clock.now();
-    if organization.state != State::Active {
-        return Ok(());
-    }
     let (claimed, claim) = match invite.sending(version, now) {
         Sending::Obsolete => return Ok(()),
         Sending::Taken => return Err("another sender is at this mail".into()),
         Sending::Claimed(claimed, claim) => (claimed, claim),
     };
+    if organization.state != State::Active {
+        // Nobody is invited to what is about to end. If that is taken back, admins see that this one is to be resent.
+        let change = invite.undeliverable(version, "dissolving", now);
+        return Ok(app.store.commit(&change.unwrap_or_default(), None, now).await?);
+    }
     app.store.commit(&claim, None, now).await?;
     let sent = match outgoing(app, message, &claimed, &organization) {
         Some(mail) => app.mailer.send(&mail).await,
@@ -57,7 +59,8 @@ fn outcome(claimed: &Invite, sent: Result<String, SendError>, now: Timestamp) ->
     match sent {
         Ok(_) => (claimed.delivering(Delivery::Sent { at: now }).1, Ok(())),
         Err(error) if error.is_permanent() => {
-            tracing::warn!(%error, invite.id = %claimed.id, "a mail was refused");
+            // An alarm counts these lines: nothing else tells that mails do not go out.
+            tracing::error!(%error, invite.id = %claimed.id, "a mail was refused");
             (
                 claimed
                     .undeliverable(claimed.version, "rejected", now)

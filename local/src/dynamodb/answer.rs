@@ -8,6 +8,7 @@ use futures_util::stream;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
+use super::rights::Right;
 use crate::faults::Faults;
 use crate::random::random_id;
 
@@ -58,6 +59,14 @@ impl Answer {
         let body =
             json!({ "__type": format!("{SERVICE}InternalServerError"), "message": "Internal server error" });
         Self::Said(StatusCode::INTERNAL_SERVER_ERROR, body.to_string())
+    }
+
+    /// The caller's role does not give this right.
+    pub(super) fn denied((action, resource): &Right) -> Self {
+        Self::refused(
+            &format!("{CORAL}AccessDeniedException"),
+            &format!("The role in infra/template.yaml does not allow {action} on {resource}."),
+        )
     }
 
     /// The same request is being carried out for another call with its token.

@@ -145,6 +145,9 @@ impl Mail {
                 });
                 json!({ "eventType": "Complaint", "complaint": complaint, "mail": mail })
             }
+            Event::Reject => {
+                json!({ "eventType": "Reject", "reject": { "reason": "Bad content" }, "mail": mail })
+            }
         }
     }
 }

@@ -69,6 +69,7 @@ impl Probe {
             "create_invite" => self.repeated_and_taking_over().await?,
             "create_invites" => vec![self.three_rows().await?],
             "accept_invite" => vec![self.accepted_at_first_sign_in().await?],
+            "update_member" => vec![self.promoted_and_taking_over().await?],
             "list_audit_events" => self.by_actor_and_object().await?,
             _ => Vec::new(),
         })
@@ -148,11 +149,7 @@ impl Probe {
         let repeated = self
             .price("create_invite", "repeated with its key", &scene.founder, &first)
             .await?;
-        // One seat, which that invite holds beyond its time.
-        self.stack.app.store.set_seat_limit(scene.organization, 1).await?;
-        self.stack.clock.advance(LIFETIME + MOMENT);
-        let founder = self.signed_in(&scene.founder.subject, &scene.founder.email)?;
-        founder.get(&scene.path("")).await?;
+        let founder = self.founder_of_one_expired_hold(&scene).await?;
         let second = scene.request("create_invite", &founder, false).await?;
         let taken = self
             .price(
@@ -163,6 +160,33 @@ impl Probe {
             )
             .await?;
         Ok(vec![repeated, taken])
+    }
+
+    async fn promoted_and_taking_over(&self) -> Result<Priced, Failure> {
+        let scene = self.scene_with_care().await?;
+        let member = scene.somebody(Who::Viewer, None).await?;
+        let invited = scene.request("create_invite", &scene.founder, false).await?;
+        scene.founder.send(&invited).await?.success()?;
+        let founder = self.founder_of_one_expired_hold(&scene).await?;
+        let path = scene.member(&member);
+        let seen = founder.get(&path).await?.etag;
+        let request = Request::patch(path, seen, json!({ "role": "provider" }));
+        self.price(
+            "update_member",
+            "takes over an expired seat hold",
+            &founder,
+            &request,
+        )
+        .await
+    }
+
+    /// The founder, signed in when the one seat is held by an invite beyond its time.
+    async fn founder_of_one_expired_hold(&self, scene: &Scene<'_>) -> Result<Person, Failure> {
+        self.stack.app.store.set_seat_limit(scene.organization, 1).await?;
+        self.stack.clock.advance(LIFETIME + MOMENT);
+        let founder = self.signed_in(&scene.founder.subject, &scene.founder.email)?;
+        founder.get(&scene.path("")).await?;
+        Ok(founder)
     }
 
     async fn three_rows(&self) -> Result<Priced, Failure> {

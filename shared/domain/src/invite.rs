@@ -90,7 +90,7 @@ pub enum Delivery {
     },
     /// It bounced, was refused, or was reported as unwanted.
     Undeliverable {
-        /// `bounce`, `complaint` or `rejected`.
+        /// `bounce`, `complaint`, `rejected` or `dissolving`.
         reason: String,
     },
 }

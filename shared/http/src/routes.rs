@@ -63,9 +63,11 @@ impl<S: Clone + Send + Sync + AsRef<Web> + 'static> Routes<S> {
         title = "Organization Portal",
         version = "1.0.0",
         description = "Administer organizations of a telehealth platform: their people, roles, invites and audit log.\n\n\
-            Errors are problem documents (RFC 9457) with a stable `code`. Single resources carry an `ETag`; changing them \
+            Errors are problem documents (RFC 9457) with a stable `code`; the gateway's own (401, 404, 413, 429, 500, 503) are \
+            `{\"message\": …}`, to be told by their status. Single resources carry an `ETag`; changing them \
             needs it as `If-Match`. Every POST that creates or sends needs an `Idempotency-Key`; the same key \
-            gives the same answer for 24 hours.",
+            gives the same answer for 24 hours. After 503 a change may have happened: send a POST again with the same key, and \
+            read again after PATCH and DELETE.",
         license(name = "MIT OR Apache-2.0"),
     ),
     components(schemas(Problem))

@@ -34,6 +34,8 @@ pub enum Kind {
     },
     /// Its recipient called it spam.
     Complaint,
+    /// It was taken and then, for what is in it, not sent.
+    Reject,
 }
 
 /// The report cannot be read. Says where, not what: a report is full of addresses.
@@ -74,7 +76,7 @@ impl Mail {
     }
 }
 
-/// The bounce or complaint that `body` reports; `None` for a report about anything else, such as a delivery.
+/// The bounce, complaint or rejection that `body` reports; `None` for a report about anything else, such as a delivery.
 ///
 /// # Errors
 /// [`FeedbackError`] if it is not a report of SES.
@@ -93,6 +95,7 @@ pub fn parse(body: &str) -> Result<Option<Feedback>, FeedbackError> {
             permanent: report.bounce.is_some_and(|bounce| bounce.kind == "Permanent"),
         },
         "Complaint" => Kind::Complaint,
+        "Reject" => Kind::Reject,
         _ => return Ok(None),
     };
     Ok(Some(Feedback {
@@ -171,19 +174,26 @@ mod tests {
     }
 
     #[test]
-    fn a_complaint_is_told_from_a_bounce() {
+    fn complaints_and_rejections_are_told_from_bounces() {
         let organization = organization();
-        let body = json!({
+        let complaint = json!({
             "eventType": "Complaint",
             "complaint": { "complainedRecipients": [{ "emailAddress": "ada@example.org" }], "complaintFeedbackType": "abuse" },
             "mail": { "tags": { "organization": [organization.to_string()] } },
         });
-        let feedback = parse(&body.to_string()).unwrap().unwrap();
-        assert_eq!(feedback.kind, Kind::Complaint);
-        assert_eq!(
-            (feedback.organization, feedback.invite, feedback.version),
-            (Some(organization), None, None)
-        );
+        let reject = json!({
+            "eventType": "Reject",
+            "reject": { "reason": "Bad content" },
+            "mail": { "tags": { "organization": [organization.to_string()] } },
+        });
+        for (body, kind) in [(complaint, Kind::Complaint), (reject, Kind::Reject)] {
+            let feedback = parse(&body.to_string()).unwrap().unwrap();
+            assert_eq!(feedback.kind, kind);
+            assert_eq!(
+                (feedback.organization, feedback.invite, feedback.version),
+                (Some(organization), None, None)
+            );
+        }
     }
 
     #[test]
@@ -211,7 +221,6 @@ mod tests {
         for event in [
             "Send",
             "Delivery",
-            "Reject",
             "Open",
             "Click",
             "DeliveryDelay",

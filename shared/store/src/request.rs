@@ -81,7 +81,7 @@ impl Request {
         inner.tally.write_units += written;
     }
 
-    /// Whether the caller may touch the partition `pk`, or in it the item `sk`.
+    /// Whether the caller may touch the partition `pk`, or in it the item `sk`. Nobody may touch what is not known here.
     fn allows(&self, pk: &str, sk: Option<&str>) -> bool {
         let inner = self.inner();
         let ours = |id: &str| inner.organizations.contains(id);
@@ -92,8 +92,13 @@ impl Request {
                 let membership = sk.and_then(|sk| sk.strip_prefix("MEMBER#"));
                 inner.account.as_deref() == Some(id) || membership.is_some_and(ours)
             }
-            (Some("EMAIL"), _) => sk.and_then(|sk| sk.strip_prefix("ORG#")).is_none_or(ours),
-            _ => true,
+            // An address: who claims it, and what it is to one organization; never all that it is.
+            (Some("EMAIL"), _) => {
+                sk.is_some_and(|sk| sk == "EMAIL" || sk.strip_prefix("ORG#").is_some_and(ours))
+            }
+            // These belong to nobody.
+            (Some("DUE" | "LIMIT" | "OUTBOX"), _) => true,
+            _ => false,
         }
     }
 }
@@ -279,4 +284,59 @@ fn text(value: Option<&AttributeValue>) -> String {
         .and_then(|value| value.as_s().ok())
         .cloned()
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: &str = "org_1";
+
+    fn request() -> Request {
+        let request = Request::default();
+        request.inner().account = Some("acc_1".to_owned());
+        request.inner().organizations.insert(OURS.to_owned());
+        request
+    }
+
+    #[test]
+    fn what_is_the_callers_own_or_nobodys_may_be_touched() {
+        for (pk, sk) in [
+            ("ORG#org_1", Some("ORG")),
+            ("ORG#org_1#MEMBER", None),
+            ("AUDIT#org_1#2026-01", None),
+            ("ACCOUNT#acc_1", None),
+            ("ACCOUNT#acc_2", Some("MEMBER#org_1")),
+            ("IDEMPOTENCY#acc_1#hash", Some("IDEMPOTENCY")),
+            ("EMAIL#ada@example.org", Some("EMAIL")),
+            ("EMAIL#ada@example.org", Some("ORG#org_1")),
+            ("DUE#expire-invites#0#1", Some("org_1")),
+            ("LIMIT#recipient#hash#0", Some("LIMIT")),
+            ("OUTBOX#1", Some("0#msg_1")),
+        ] {
+            assert!(request().allows(pk, sk), "{pk} {sk:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_anothers_or_not_known_may_not() {
+        for (pk, sk) in [
+            ("ORG#org_2", Some("ORG")),
+            ("AUDIT#org_2#2026-01", None),
+            ("ACCOUNT#acc_2", None),
+            ("ACCOUNT#acc_2", Some("ACCOUNT")),
+            ("ACCOUNT#acc_2", Some("MEMBER#org_2")),
+            ("IDEMPOTENCY#acc_2#hash", Some("IDEMPOTENCY")),
+            ("EMAIL#ada@example.org", None),
+            ("EMAIL#ada@example.org", Some("ORG#org_2")),
+            ("EMAIL#ada@example.org", Some("PATIENT#pat_1")),
+            ("PATIENT#pat_1", Some("PATIENT")),
+            ("PATIENT#org_1", Some("ORG#org_1")),
+            ("WARM", Some("WARM")),
+            ("ORG", None),
+            ("", None),
+        ] {
+            assert!(!request().allows(pk, sk), "{pk} {sk:?}");
+        }
+    }
 }

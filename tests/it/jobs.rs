@@ -7,6 +7,7 @@ use portal_domain::audit::{Origin, Verb};
 use portal_domain::invite::{Delivery, Draft, LIFETIME, SENDING};
 use portal_domain::role::Role;
 use portal_local::faults::{Kind, Rule};
+use portal_local::mailbox::{Bounce, Event};
 use serde_json::{Value, json};
 
 use crate::invariants::hold;
@@ -156,6 +157,34 @@ async fn an_invite_that_is_resent_while_it_expires_is_pending_again() {
     let after = hold(&portal);
     assert_eq!(after.events_of(Verb::InviteExpired) as u64, done);
     assert_eq!(clinic.seats_used().await, 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invite_that_bounces_while_it_expires_stays_undeliverable() {
+    let portal = Portal::start().await;
+    let clinic = portal.clinic().await;
+    let (invites, expires_at) = about_to_expire(&clinic, &["provider"; 8]).await;
+    portal.settle().await.expect("all is delivered");
+    portal.wait_until(expires_at);
+
+    let shuffled = Rule::new(Kind::Delay, 0.5).lasting(5);
+    portal.faults.set(seed(), vec![shuffled]);
+    for n in 0..invites.len() {
+        let email = format!("person{n}@riverside.example");
+        assert!(portal.mailbox.report(&email, Event::Bounce, Bounce::Permanent));
+    }
+    let ([done, settled, left], settling) = tokio::join!(run(&portal), portal.settle());
+    portal.faults.clear();
+    settling.expect("all is delivered");
+
+    // What the job left because a report was first, it does another time
+    assert_eq!((done + left, settled), (8, 0));
+    assert_eq!(run(&portal).await, [left, 0, 0]);
+    let after = hold(&portal);
+    assert_eq!(after.events_of(Verb::InviteExpired), 8);
+    for delivery in deliveries(&portal) {
+        assert!(matches!(delivery, Delivery::Undeliverable { .. }), "{delivery:?}");
+    }
 }
 
 /// An invite as it is made, but for its message: nobody else sends its mail.

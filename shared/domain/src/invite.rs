@@ -276,7 +276,7 @@ impl Invite {
         };
         let tie = held_address.then(|| Write::TieRelease(self.email.clone(), self.organization, self.id));
         let change = Change::audited(event)
-            .write(Write::InviteReplace(ended.clone()))
+            .write(Write::InviteReplace(ended.clone(), self.delivery.clone()))
             .writes(tie)
             .writes(due.map(Write::DueDelete))
             .seats(self.root, SeatChange::between(self.seat_held, false));
@@ -545,7 +545,7 @@ impl Access {
         };
         let change = Change::audited(self.event(Verb::InviteResent, &invite.id, now))
             .writes(invite.due().map(Write::DueDelete))
-            .write(Write::InviteReplace(new.clone()))
+            .write(Write::InviteReplace(new.clone(), invite.delivery.clone()))
             .seats(invite.root, SeatChange::between(invite.seat_held, new.seat_held));
         // An expired invite that nobody took the seat from takes it anew, and so only if the plan still has it.
         let change = if invite.seat_held && invite.status(now) == Status::Expired {
@@ -744,7 +744,7 @@ impl Facts {
             ..invite.next(now)
         };
         let change = Change::audited(event)
-            .write(Write::InviteReplace(accepted))
+            .write(Write::InviteReplace(accepted, invite.delivery.clone()))
             .write(Write::MembershipCreate(membership.clone()))
             .write(Write::TieAccept(email.clone(), organization.id, invite.id))
             .write(count(organization.id, [(invite.role, 1)]))
@@ -927,7 +927,7 @@ mod tests {
 
     fn replaced(change: &Change) -> &Invite {
         let replaced = change.writes.iter().find_map(|write| match write {
-            Write::InviteReplace(invite) => Some(invite),
+            Write::InviteReplace(invite, _) => Some(invite),
             _ => None,
         });
         replaced.unwrap()

@@ -16,6 +16,7 @@ use crate::error::StoreError;
 use crate::expression::Expression;
 use crate::page::{Listing, Page, Position};
 use crate::table::{Index, Key};
+use crate::transaction::{Failing, Transaction};
 
 pub(crate) const SK: &str = "MEMBER#";
 /// Name and address, folded.
@@ -59,6 +60,14 @@ impl Entity for Membership {
         let name = self.name.as_ref().map_or("", PersonName::as_str);
         vec![(SEARCH, folded(&format!("{name} {}", self.email.as_str())))]
     }
+}
+
+/// Puts a membership's next revision. Activity is noted without one: what was read of it is a condition too.
+pub(crate) fn replace(transaction: Transaction, membership: &Membership) -> Result<Transaction, StoreError> {
+    let idle = Expression::new("#last_active_at = :seen").with("seen", membership.last_active_at);
+    Ok(transaction
+        .replace(membership, membership.rev)?
+        .check(membership.key(), idle, Failing::Stale))
 }
 
 /// The condition that a membership has one of `roles`.

@@ -118,14 +118,18 @@ pub(crate) async fn update_me(
     let organizations = || async {
         let known = web.store.caller(caller.identity.account).await?;
         // Only a new address depends on what the organizations allow.
-        let judging = known.memberships.iter().filter(|_| wanted.email.is_some());
-        let judging: Vec<_> = judging.cloned().collect();
-        Ok((web.store.organizations(&judging).await?, known.memberships))
+        let judging = known.memberships.into_iter().filter(|_| wanted.email.is_some());
+        web.store.organizations(&judging.collect::<Vec<_>>()).await
     };
     let leaves_copies = AtomicBool::new(false);
     let reply = caller
-        // These memberships, whose organizations were read: with one that is new meanwhile, the account has another revision.
-        .perform(None, organizations, |account, _, (organizations, memberships), now| {
+        .perform(None, organizations, |account, memberships, organizations, now| {
+            // The organizations are those of another read: one that was joined between the two is to be asked too.
+            let is_judged =
+                |membership: &Membership| organizations.iter().any(|o| o.id == membership.organization);
+            if wanted.email.is_some() && !memberships.iter().all(is_judged) {
+                return Err(ApiError::Stale);
+            }
             let MeUpdate {
                 name,
                 language,
@@ -150,7 +154,7 @@ pub(crate) async fn update_me(
             }
             leaves_copies.store(memberships.len() > MOST_COPIES, Ordering::Relaxed);
             let view = MeView::new(&account, &memberships, &caller);
-            Ok::<_, Refusal>((change, Reply::ok(&view).etag(account.rev)))
+            Ok((change, Reply::ok(&view).etag(account.rev)))
         })
         .await?;
     // The change is made: what is left of its copies is finished with the next look at the account, should it fail now.

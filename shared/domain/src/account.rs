@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::expect_revision;
 use crate::audit::{Actor, AuditEvent, Origin, Verb};
-use crate::change::{Change, Write};
+use crate::change::{Change, Fact, Write};
 use crate::code::{At, Code, Refusal};
 use crate::email::EmailAddress;
 use crate::id::AccountId;
@@ -156,7 +156,7 @@ impl Account {
             updated_at: now,
             ..self.clone()
         };
-        let mut change = new.copies(standing.memberships, standing.origin, now);
+        let mut change = new.copied(standing.memberships, standing.origin, now);
         change.writes.push(Write::AccountReplace(new.clone()));
         if let Some(email) = new
             .email
@@ -178,9 +178,15 @@ impl Account {
         Ok((new, change))
     }
 
-    /// The change that brings the copies of name and address in up to 20 memberships up to date; empty when all are.
+    /// The change that brings the copies of name and address in up to 20 memberships up to date, as long as the account is as
+    /// it is; nothing to write when all are.
     #[must_use]
     pub fn copies(&self, memberships: &[Membership], origin: &Origin, now: Timestamp) -> Change {
+        self.copied(memberships, origin, now)
+            .fact(Fact::AccountIs(self.id, self.rev))
+    }
+
+    fn copied(&self, memberships: &[Membership], origin: &Origin, now: Timestamp) -> Change {
         let mut change = Change::default();
         let is_behind = |membership: &&Membership| {
             membership.name != self.name
@@ -411,6 +417,8 @@ mod tests {
                 rounds += 1;
                 // With the account, the claim and its release, it fits into one transaction.
                 prop_assert!(change.writes.len() + change.audit.len() <= 97);
+                // Copies of what the account was are none.
+                prop_assert_eq!(&change.facts, &[Fact::AccountIs(new.id, new.rev)]);
                 for write in change.writes {
                     if let Write::MembershipReplace(new) = write {
                         let old = memberships.iter_mut().find(|old| old.organization == new.organization);

@@ -94,6 +94,8 @@ pub struct CountChange {
 /// Something a decision rested on that it does not write itself.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
+    /// The account still is in this revision, and so has the name and address that were read.
+    AccountIs(AccountId, u64),
     /// The organization is active and its access configuration is still this revision.
     OrganizationActive(OrganizationId, u64),
     /// The organization is still on its way to its end, and at this revision of its access configuration.

@@ -214,6 +214,11 @@ fn counts(transaction: Transaction, change: &CountChange) -> Transaction {
 
 fn check(transaction: Transaction, fact: &Fact) -> Transaction {
     match fact {
+        Fact::AccountIs(account, rev) => transaction.check(
+            account::key(*account),
+            Expression::new("#rev = :rev").with("rev", *rev),
+            Failing::Stale,
+        ),
         Fact::OrganizationActive(id, access_rev) => transaction.check(
             organization::key(*id),
             Expression::new("#status = :active AND #access_rev = :access_rev")

@@ -366,7 +366,7 @@ async fn nobody_decides_more_than_the_fields_a_request_has() {
             clinic.member_path(&vera),
             json!({ "role": "provider" }),
         ),
-        (Method::PATCH, "/v1/me".to_owned(), json!({ "language": "de" })),
+        (Method::PATCH, "/v1/me".to_owned(), json!({ "name": "Dana" })),
         (
             Method::POST,
             "/v1/invites/preview".to_owned(),
@@ -467,7 +467,7 @@ async fn a_change_needs_the_revision_that_was_seen() {
             clinic.member_path(&vera),
             json!({ "role": "provider" }),
         ),
-        (Method::PATCH, "/v1/me".to_owned(), json!({ "language": "de" })),
+        (Method::PATCH, "/v1/me".to_owned(), json!({ "name": "Dana" })),
         (Method::DELETE, invite_path, Value::Null),
         (Method::DELETE, clinic.member_path(&vera), Value::Null),
         (Method::DELETE, role_path, Value::Null),

@@ -192,13 +192,13 @@ async fn unsent(clinic: &Clinic<'_>, person: &Person) -> Value {
     let store = clinic.store();
     let (known, organization) = store.access(clinic.admin.account, clinic.id).await.unwrap();
     let origin = Origin::default();
-    let access = Access::resolve(organization, known.memberships, None, Phase::Active, origin).unwrap();
+    let now = clinic.portal.clock.now();
+    let access = Access::resolve(organization, known.memberships, None, Phase::Active, origin, now).unwrap();
     let draft = Draft {
         email: person.email.parse().unwrap(),
         role: Role::Viewer,
         locale: None,
     };
-    let now = clinic.portal.clock.now();
     let (_, mut change) = access.create_invite(draft, now).unwrap();
     let message = serde_json::to_string(&change.messages.pop().unwrap()).unwrap();
     store.commit(&change, None, now).await.unwrap();

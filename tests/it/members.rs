@@ -575,6 +575,7 @@ async fn a_removed_members_token_and_cursor_are_dead_at_once() {
         Some(Permission::OrganizationUpdate),
         Phase::Active,
         Origin::default(),
+        portal.clock.now(),
     )
     .unwrap();
 

@@ -308,10 +308,9 @@ impl Invite {
     /// The end of a pending invite together with its organization.
     #[must_use]
     pub fn ended_with(&self, organization: &Organization, now: Timestamp) -> Option<Change> {
-        let is_over =
-            matches!(organization.state, OrganizationState::Dissolving { final_at, .. } if final_at <= now);
+        organization.due_end(now)?;
         let is_open = matches!(self.state, State::Pending { .. } | State::Expired { .. });
-        (is_over && is_open).then(|| self.void("finish-dissolutions", now).fact(organization.ending()))
+        is_open.then(|| self.void("finish-dissolutions", now).fact(organization.ending()))
     }
 
     fn void(&self, by: &str, now: Timestamp) -> Change {
@@ -844,7 +843,15 @@ mod tests {
     fn access(organization: &Organization, membership: &Membership) -> Access {
         let memberships = vec![membership.clone()];
         let organization = Some(organization.clone());
-        Access::resolve(organization, memberships, None, Phase::Active, Origin::default()).unwrap()
+        Access::resolve(
+            organization,
+            memberships,
+            None,
+            Phase::Active,
+            Origin::default(),
+            at(),
+        )
+        .unwrap()
     }
 
     /// The clinic with one more custom role of these permissions.

@@ -166,14 +166,14 @@ impl<P: Need> Member<P> {
         let web = &self.caller.web;
         let (known, data) = tokio::join!(web.store.access(self.account(), self.organization), read);
         let (known, organization) = known?;
-        // The clock ends an organization, not the job that cleans up after it.
         let now = web.clock.now();
         let access = Access::resolve(
-            organization.filter(|organization| !organization.is_over(now)),
+            organization,
             known.memberships,
             P::PERMISSION,
             self.phase,
             self.caller.origin.clone(),
+            now,
         )?;
         let data = data?;
         self.touch(&access, now).await;

@@ -328,14 +328,23 @@ impl Invite {
 
     /// The first reason why `link` gives its recipient no answer to choose any more.
     fn answerable(&self, link: &InviteLink, now: Timestamp) -> Result<(), Refusal> {
-        match self.status(now) {
-            Status::Accepted => Err(Code::InviteAccepted.into()),
-            Status::Declined => Err(Code::InviteDeclined.into()),
-            Status::Revoked => Err(Code::InviteRevoked.into()),
-            _ if link.version != self.version => Err(Code::InviteSuperseded.into()),
-            Status::Expired => Err(Code::InviteExpired.into()),
-            Status::Pending if link.expires_at <= now => Err(Code::InviteExpired.into()),
-            Status::Pending => Ok(()),
+        self.unanswered()?;
+        if link.version != self.version {
+            return Err(Code::InviteSuperseded.into());
+        }
+        if self.status(now) == Status::Expired || link.expires_at <= now {
+            return Err(Code::InviteExpired.into());
+        }
+        Ok(())
+    }
+
+    /// Refuses what has ended otherwise than by the clock: nothing can be done with it any more.
+    fn unanswered(&self) -> Result<(), Refusal> {
+        match self.state {
+            State::Pending { .. } | State::Expired { .. } => Ok(()),
+            State::Accepted { .. } => Err(Code::InviteAccepted.into()),
+            State::Declined { .. } => Err(Code::InviteDeclined.into()),
+            State::Revoked { .. } => Err(Code::InviteRevoked.into()),
         }
     }
 
@@ -510,12 +519,7 @@ impl Access {
     /// [`Code::InviteAccepted`], [`Code::InviteDeclined`], [`Code::InviteRevoked`]; [`Code::RoleGone`]; else as
     /// [`Self::create_invite`], but said of no field: a resend has none.
     pub fn resend_invite(&self, invite: &Invite, now: Timestamp) -> Result<(Invite, Change), Refusal> {
-        match invite.status(now) {
-            Status::Accepted => return Err(Code::InviteAccepted.into()),
-            Status::Declined => return Err(Code::InviteDeclined.into()),
-            Status::Revoked => return Err(Code::InviteRevoked.into()),
-            Status::Pending | Status::Expired => {}
-        }
+        invite.unanswered()?;
         if self.organization.permissions(invite.role).is_none() {
             return Err(Code::RoleGone.into());
         }
@@ -565,12 +569,7 @@ impl Access {
         seen: u64,
         now: Timestamp,
     ) -> Result<(Invite, Change), Refusal> {
-        match invite.status(now) {
-            Status::Accepted => return Err(Code::InviteAccepted.into()),
-            Status::Declined => return Err(Code::InviteDeclined.into()),
-            Status::Revoked => return Err(Code::InviteRevoked.into()),
-            Status::Pending | Status::Expired => {}
-        }
+        invite.unanswered()?;
         expect_revision(invite.rev, seen)?;
         let event = self.event(Verb::InviteRevoked, &invite.id, now);
         let (ended, change) = invite.ended(

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use portal_domain::id::{AccountId, OrganizationId};
 use portal_domain::membership::Membership;
 use portal_domain::role::Role;
-use portal_domain::text::{PersonName, folded};
+use portal_domain::text::{PersonName, folded, sorted};
 use serde::{Deserialize, Serialize};
 
 use crate::client::Store;
@@ -29,16 +29,12 @@ pub(crate) fn key(account: AccountId, organization: OrganizationId) -> Key {
     }
 }
 
-/// The longest part of a name that is sorted by: folding can make many bytes of one character, and a key holds 1,024.
-const SORTED: usize = 200;
-
 fn name_key(membership: &Membership) -> String {
     let name = membership
         .name
         .as_ref()
         .map_or(membership.email.as_str(), PersonName::as_str);
-    let sorted: String = folded(name).chars().take(SORTED).collect();
-    format!("{sorted}#{}", membership.account)
+    format!("{}#{}", sorted(name), membership.account)
 }
 
 impl Entity for Membership {

@@ -226,7 +226,11 @@ async fn a_mail_goes_out_wherever_its_sender_was_killed() {
         let again = send(&event).await;
         let meanwhile = portal.mailbox.messages(&person.email).len();
         portal.wait(SENDING);
-        let later = send(&event).await;
+        let mut later = send(&event).await;
+        // What the killed sender had asked for last may have been done only now.
+        if !later.batch_item_failures.is_empty() {
+            later = send(&event).await;
+        }
 
         // Then it is sent; twice only where nobody can know that it was
         let mails = portal.mailbox.messages(&person.email).len();

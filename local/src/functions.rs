@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, join_all};
 use http::Method;
 use lambda_http::request::LambdaRequest;
 use lambda_runtime::LambdaEvent;
@@ -104,17 +105,29 @@ fn signing(config: &Config, name: &'static str) -> Config {
     config
 }
 
-/// All routes of all functions, each with its function in as many sandboxes as there are configurations.
-pub(crate) fn behind_gateway(sandboxes: &[Config]) -> Result<Vec<(Method, String, Sandboxes)>, ConfigError> {
-    let mut all = Vec::new();
+/// What the gateway calls.
+pub(crate) struct BehindGateway {
+    /// All routes of all functions, each with its function in as many sandboxes as there are configurations.
+    pub(crate) routes: Vec<(Method, String, Sandboxes)>,
+    /// What the sandboxes of each do before the first request.
+    pub(crate) warm_up: Vec<BoxFuture<'static, ()>>,
+}
+
+/// The functions behind the gateway.
+pub(crate) fn behind_gateway(sandboxes: &[Config]) -> Result<BehindGateway, ConfigError> {
+    let mut all = BehindGateway {
+        routes: Vec::new(),
+        warm_up: Vec::new(),
+    };
     for Described { name, document } in described() {
-        let function = match name {
+        let (function, warm_up) = match name {
             "organizations" => several(sandboxes, name, organizations::routes)?,
             "invites" => several(sandboxes, name, invites::routes)?,
             "members" => several(sandboxes, name, members::routes)?,
             _ => several(sandboxes, name, audit::routes)?,
         };
-        all.extend(
+        all.warm_up.push(warm_up);
+        all.routes.extend(
             routes(&document)
                 .into_iter()
                 .map(|(method, path)| (method, path, function.clone())),
@@ -123,18 +136,23 @@ pub(crate) fn behind_gateway(sandboxes: &[Config]) -> Result<Vec<(Method, String
     Ok(all)
 }
 
-/// A function in as many sandboxes as there are configurations.
+/// A function in as many sandboxes as there are configurations, and what these do before their first request.
 fn several<S: Part + AsRef<Web>>(
     sandboxes: &[Config],
     name: &'static str,
     routes: fn() -> Routes<S>,
-) -> Result<Sandboxes, ConfigError> {
-    let function = |config| Ok(routes().into_function(&S::build(&signing(config, name))?));
-    let functions: Vec<Function> = sandboxes.iter().map(function).collect::<Result<_, _>>()?;
-    Ok(Sandboxes {
+) -> Result<(Sandboxes, BoxFuture<'static, ()>), ConfigError> {
+    let state = |config| S::build(&signing(config, name));
+    let states: Vec<S> = sandboxes.iter().map(state).collect::<Result<_, _>>()?;
+    let functions: Vec<Function> = states.iter().map(|state| routes().into_function(state)).collect();
+    let sandboxes = Sandboxes {
         functions: functions.into(),
         next: Arc::default(),
-    })
+    };
+    let warm_up = async move {
+        join_all(states.iter().map(Part::warm_up)).await;
+    };
+    Ok((sandboxes, warm_up.boxed()))
 }
 
 /// A function that events call, from JSON to JSON as the runtime does it.

@@ -10,6 +10,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::future::join_all;
 use http::{Method, StatusCode};
 use portal_app::{App, Clock, Config, Part};
 use portal_store::table;
@@ -20,7 +21,7 @@ use tower::ServiceExt as _;
 
 use crate::dynamodb::Dynamo;
 use crate::faults::Faults;
-use crate::functions;
+use crate::functions::{self, BehindGateway};
 use crate::gateway::Gateway;
 use crate::identity::{Identity, Settings};
 use crate::jobs::Jobs;
@@ -62,6 +63,8 @@ pub struct Options {
     pub mails: bool,
     /// The address that the identity provider says it has, if not its own.
     pub issuer_base: Option<String>,
+    /// Whether the identity provider serves its keys when the functions start.
+    pub keys: bool,
 }
 
 impl Default for Options {
@@ -73,6 +76,7 @@ impl Default for Options {
             schedules: false,
             mails: true,
             issuer_base: None,
+            keys: true,
         }
     }
 }
@@ -140,6 +144,7 @@ impl Stack {
             clients: vec![CLIENT.to_owned()],
         };
         let identity = Identity::open(settings, &clock, in_data("identity.key").as_deref())?;
+        identity.serve_key_set(options.keys);
 
         let mut configs = Vec::new();
         for _ in 0..options.sandboxes.max(1) {
@@ -147,7 +152,8 @@ impl Stack {
         }
         let timeout = template.at("/Globals/Function/Timeout").as_u64();
         let timeout = Duration::from_secs(timeout.ok_or("the template names no timeout")?);
-        let gateway = Gateway::new(&clock, timeout, functions::behind_gateway(&configs)?);
+        let BehindGateway { routes, warm_up } = functions::behind_gateway(&configs)?;
+        let gateway = Gateway::new(&clock, timeout, routes);
         let mut scheduled = Vec::new();
         for (name, consumer) in functions::consumers(&configs[0])? {
             match name {
@@ -188,6 +194,8 @@ impl Stack {
             tasks.push(tokio::spawn(jobs.clone().run_hourly()).abort_handle());
             tasks.push(tokio::spawn(sweep(dynamo.clone())).abort_handle());
         }
+        // As the runtime does before the first request, which else waits for keys with all that come at the same time.
+        join_all(warm_up).await;
         let app = App::build(&configs[0])?;
         Ok(Self {
             base,

@@ -422,6 +422,17 @@ impl Table {
                 of(Verb::InviteUndeliverable) <= u64::from(invite.version),
                 "a link is undeliverable twice",
             );
+            let last = |verb: Verb| {
+                let about = |event: &&AuditEvent| event.verb == verb && event.object == invite.id.to_string();
+                self.events.iter().filter(about).map(|event| event.at).max()
+            };
+            // A report that comes while a resend is under way is about the link before.
+            let told_since = last(Verb::InviteResent).map(|resent| resent + SignedDuration::from_mins(1));
+            check(
+                last(Verb::InviteUndeliverable) <= told_since
+                    || matches!(invite.delivery, Delivery::Undeliverable { .. }),
+                "its mail was undeliverable and is not any more",
+            );
             check(
                 !invite.seat_held || matches!(state, InviteState::Pending { .. }),
                 "holds a seat after its end",

@@ -1,11 +1,13 @@
 //! The mails that carry invite links: to whom, in which words, how often, and what becomes of those that do not arrive.
 
+use std::time::Duration;
+
 use portal_app::{Part as _, Relaying};
 use portal_domain::outbox::{Content, Message};
 use portal_local::faults::{Kind, Rule};
 use portal_local::mailbox::{Bounce, Event, Mail};
 use portal_local::queues::Delivery;
-use portal_local::stack::{FEEDBACK_QUEUE, MAIL_QUEUE, Options, TABLE};
+use portal_local::stack::{FEEDBACK_QUEUE, MAIL_QUEUE, Options, TABLE, mail_delivery};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -141,9 +143,14 @@ async fn names_in_a_mail_are_inert_and_it_has_one_recipient() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_goes_out_once_though_stream_and_queue_deliver_twice() {
-    // Given a stream that delivers everything twice, in pieces and again later
+    // Given a stream that delivers everything twice, in pieces and again later, and a queue that waits for a slow first sender
     let portal = Portal::start().await;
     let clinic = portal.clinic().await;
+    let patient = Delivery {
+        pause: Duration::from_millis(100),
+        ..mail_delivery()
+    };
+    portal.queues.create(MAIL_QUEUE, patient);
     portal.faults.set(
         7,
         vec![

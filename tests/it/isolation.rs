@@ -409,7 +409,10 @@ async fn a_key_outside_the_scope_is_stopped_before_it_is_sent() {
                 "a membership to end",
                 commit(Write::MembershipDelete(membership.clone())).await,
             ),
-            ("an invite to write", commit(Write::InviteReplace(stolen)).await),
+            (
+                "an invite to write",
+                commit(Write::InviteReplace(stolen.clone(), stolen.delivery)).await,
+            ),
             (
                 "a tie to end",
                 commit(Write::TieForget(membership.email.clone(), theirs.id)).await,

@@ -27,7 +27,7 @@ fn line_of(log: &Log, answer: &Answer) -> Value {
 }
 
 /// All that a request's line says.
-const FIELDS: [&str; 13] = [
+const FIELDS: [&str; 15] = [
     "timestamp",
     "level",
     "target",
@@ -37,6 +37,8 @@ const FIELDS: [&str; 13] = [
     "route",
     "status",
     "code",
+    "account",
+    "organization",
     "round_trips",
     "read_units",
     "write_units",
@@ -216,6 +218,40 @@ async fn a_request_is_one_line_of_known_fields_without_a_word_about_people() {
         let line = text.lines().find(|line| line.contains(&secret));
         assert_eq!(line, None, "{secret}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_told_with_whose_it_is_and_which_organization_it_is_about() {
+    let log = Log::start("info");
+    let portal = Portal::start().await;
+    let clinic = portal.clinic().await;
+    let (ada, eve) = (portal.person("Ada"), portal.person("Eve"));
+    let (_, token) = clinic.invited(&ada, "viewer").await;
+    let path = clinic.path("/members");
+    let ids = |answer: &Answer| {
+        let line = line_of(&log, answer);
+        let id = |field: &str| line[field].as_str().unwrap().to_owned();
+        (id("account"), id("organization"))
+    };
+    let about = |person: &Person| (person.account.to_string(), clinic.id.to_string());
+
+    // Whoever asks is named, with or without a right, and with a link too
+    let own = clinic.admin.get(&path).await.expect(200);
+    assert_eq!(ids(&own), about(&clinic.admin));
+    let foreign = eve.get(&path).await.expect(404);
+    assert_eq!(ids(&foreign), about(&eve));
+    let forwarded = eve.accept(&token).await.expect(404);
+    assert_eq!(ids(&forwarded), about(&eve));
+    let joined = ada.accept(&token).await.expect(201);
+    assert_eq!(ids(&joined), about(&ada));
+
+    // And nothing is told that nobody has proved, or that is no organization's id
+    let unknown = eve.with_token("x").get(&path).await.expect(401);
+    assert_eq!(ids(&unknown), (String::new(), String::new()));
+    let none = eve.get("/v1/organizations/org_x/members").await.expect(404);
+    assert_eq!(ids(&none), (eve.account.to_string(), String::new()));
+    let me = eve.get("/v1/me").await.expect(200);
+    assert_eq!(ids(&me), (eve.account.to_string(), String::new()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

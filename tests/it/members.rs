@@ -13,11 +13,13 @@ use portal_domain::membership::Membership;
 use portal_domain::organization::{RoleDraft, Update};
 use portal_domain::permission::Permission;
 use portal_domain::role::Role;
+use portal_local::faults::{Kind, Rule};
 use portal_store::StoreError;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Clinic, Person, Portal, SECOND};
+use crate::invariants::hold;
+use crate::support::{Answer, Clinic, Person, Portal, SECOND, at_once, seed};
 
 /// Members who are there without having come by mail: lists only need them to exist.
 async fn populate(clinic: &Clinic<'_>, people: impl IntoIterator<Item = (String, Role)>) {
@@ -573,6 +575,7 @@ async fn a_removed_members_token_and_cursor_are_dead_at_once() {
         Some(Permission::OrganizationUpdate),
         Phase::Active,
         Origin::default(),
+        portal.clock.now(),
     )
     .unwrap();
 
@@ -732,4 +735,40 @@ async fn a_change_of_role_keeps_when_somebody_was_last_active() {
         .await
         .expect(200);
     assert_eq!(changed.text_at("/last_active_at"), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_active_while_their_role_changes_was_active_then() {
+    // Given people who were not seen for hours
+    let portal = Portal::start().await;
+    let clinic = portal.clinic().await;
+    let mut people = Vec::new();
+    for n in 0..8 {
+        people.push(clinic.member(&format!("Vera{n}"), "viewer").await);
+    }
+    portal.wait(SignedDuration::from_hours(5));
+    let since = portal.clock.now();
+
+    // When they come back while their roles change, their own included
+    portal
+        .faults
+        .set(seed(), vec![Rule::new(Kind::Delay, 0.5).lasting(5)]);
+    let path = clinic.path("");
+    let (active, changed, own) = tokio::join!(
+        at_once(people.iter().map(|person| person.get(&path))),
+        at_once(people.iter().map(|person| clinic.set_role(person, "provider"))),
+        update(&clinic, &clinic.admin, json!({ "provides_care": true })),
+    );
+    portal.faults.clear();
+
+    // Then neither is lost
+    own.expect(200);
+    assert!(active.iter().chain(&changed).all(|answer| answer.status == 200));
+    for membership in hold(&portal).memberships {
+        assert!(
+            membership.last_active_at.as_second() >= since.as_second(),
+            "{membership:?}"
+        );
+        assert_eq!(membership.rev, 2);
+    }
 }

@@ -209,6 +209,20 @@ async fn an_account_makes_twenty_organizations_a_day_and_belongs_to_a_hundred() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn organizations_are_listed_page_by_page_however_long_their_names_unfold() {
+    let portal = Portal::start().await;
+    let dana = portal.person("Dana");
+    for _ in 0..3 {
+        dana.post("/v1/organizations", json!({ "name": "ﷺ".repeat(100) }))
+            .await
+            .expect(201);
+    }
+    let all = dana.get("/v1/organizations").await.expect(200).items();
+    assert_eq!(all.len(), 3);
+    assert_eq!(dana.all("/v1/organizations?limit=1").await, all);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn people_list_the_organizations_they_belong_to_with_their_own_rights() {
     let portal = Portal::start().await;
     let clinic = portal.clinic().await;

@@ -710,6 +710,32 @@ async fn who_joins_while_changing_address_has_one_address() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_joins_while_changing_address_is_asked_whether_it_is_allowed_there() {
+    let prepare = async |portal, round| {
+        let clinic = clinic(portal, round).await;
+        clinic
+            .configure(json!({ "allowed_domains": ["riverside.example"] }))
+            .await;
+        let sub = format!("ada-{round}");
+        let (ada, moved) = moving(portal, &sub, &format!("{sub}@lakeside.example")).await;
+        let (_, token) = invited(&clinic, &ada, "viewer").await;
+        (clinic, ada, moved, token)
+    };
+    let run = async |(clinic, ada, moved, token): (Clinic<'_>, Person, Person, String), _| {
+        let (joined, adopted) = tokio::join!(accept(&ada, &token), adopt(&moved));
+
+        expect_one_of(&joined, &["201", "409 email_changed"]);
+        let refusals = ["412 revision_mismatch", "422 email_domain_not_allowed"];
+        expect_one_of(&adopted, &["200", refusals[0], refusals[1]]);
+        for member in clinic.admin.all(&clinic.path("/members")).await {
+            let email = member["email"].as_str().unwrap();
+            assert!(email.ends_with("@riverside.example"), "{email}");
+        }
+    };
+    race(&portals().await, 40, prepare, run).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_founds_while_changing_address_has_one_address() {
     let prepare = async |portal, round| {
         let sub = format!("ada-{round}");

@@ -241,7 +241,8 @@ async fn roles_made_by_clocks_that_differ_are_listed_without_a_gap_or_a_duplicat
         .await
         .unwrap();
     let origin = Origin::default();
-    let access = Access::resolve(organization, known.memberships, None, Phase::Active, origin).unwrap();
+    let now = portal.clock.now();
+    let access = Access::resolve(organization, known.memberships, None, Phase::Active, origin, now).unwrap();
     let draft = RoleDraft {
         name: "Ahead".parse().unwrap(),
         permissions: BTreeSet::new(),

@@ -49,7 +49,7 @@ pub(crate) async fn open<'a>(
     caller.identity.email()?;
     match app.links.verify(&answer.token) {
         Ok(link) => {
-            request::open_organization(link.organization);
+            request::enter_organization(link.organization);
             request::open_organization(link.root);
             Ok(Opened { app, link, tries })
         }

@@ -8,7 +8,6 @@ use portal_app::Web;
 use portal_domain::account::{Account, AccountUpdate, MOST_COPIES, Standing};
 use portal_domain::code::Refusal;
 use portal_domain::email::EmailAddress;
-use portal_domain::locale::Locale;
 use portal_domain::membership::Membership;
 use portal_domain::text::PersonName;
 use portal_http::problem::Problem;
@@ -29,8 +28,6 @@ pub(crate) struct MeView {
     signed_in_email: Option<String>,
     /// The name that other members see.
     name: Option<String>,
-    /// The language the person wants to be addressed in.
-    language: Option<&'static str>,
     /// The organizations the person is a member of.
     memberships: Vec<OwnMembershipView>,
     /// When the person first signed in.
@@ -61,7 +58,6 @@ impl MeView {
             email: account.email.as_ref().map(text),
             signed_in_email: caller.identity.verified_email.as_ref().map(text),
             name: account.name.as_ref().map(|name| name.as_str().to_owned()),
-            language: account.locale.map(Locale::as_str),
             memberships: memberships.iter().map(own).collect(),
             created_at: account.created_at,
         }
@@ -75,9 +71,6 @@ pub(crate) struct MeUpdate {
     /// The name that other members see, 1 to 100 characters.
     #[schema(value_type = Option<String>)]
     name: Option<PersonName>,
-    /// The language to be addressed in.
-    #[schema(value_type = Option<String>, example = "de")]
-    language: Option<Locale>,
     /// Adopt this address: it must be the verified one of this sign-in.
     #[schema(value_type = Option<String>)]
     email: Option<EmailAddress>,
@@ -118,22 +111,21 @@ pub(crate) async fn update_me(
     let organizations = || async {
         let known = web.store.caller(caller.identity.account).await?;
         // Only a new address depends on what the organizations allow.
-        let judging = known.memberships.iter().filter(|_| wanted.email.is_some());
-        let judging: Vec<_> = judging.cloned().collect();
-        Ok((web.store.organizations(&judging).await?, known.memberships))
+        let judging = known.memberships.into_iter().filter(|_| wanted.email.is_some());
+        web.store.organizations(&judging.collect::<Vec<_>>()).await
     };
     let leaves_copies = AtomicBool::new(false);
     let reply = caller
-        // These memberships, whose organizations were read: with one that is new meanwhile, the account has another revision.
-        .perform(None, organizations, |account, _, (organizations, memberships), now| {
-            let MeUpdate {
-                name,
-                language,
-                email,
-            } = &wanted;
+        .perform(None, organizations, |account, memberships, organizations, now| {
+            // The organizations are those of another read: one that was joined between the two is to be asked too.
+            let is_judged =
+                |membership: &Membership| organizations.iter().any(|o| o.id == membership.organization);
+            if wanted.email.is_some() && !memberships.iter().all(is_judged) {
+                return Err(ApiError::Stale);
+            }
+            let MeUpdate { name, email } = &wanted;
             let update = AccountUpdate {
                 name: name.clone(),
-                locale: *language,
                 email: email.clone(),
             };
             let Caller { identity, origin, .. } = &caller;
@@ -150,7 +142,7 @@ pub(crate) async fn update_me(
             }
             leaves_copies.store(memberships.len() > MOST_COPIES, Ordering::Relaxed);
             let view = MeView::new(&account, &memberships, &caller);
-            Ok::<_, Refusal>((change, Reply::ok(&view).etag(account.rev)))
+            Ok((change, Reply::ok(&view).etag(account.rev)))
         })
         .await?;
     // The change is made: what is left of its copies is finished with the next look at the account, should it fail now.

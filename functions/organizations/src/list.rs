@@ -3,7 +3,7 @@
 use axum::extract::State;
 use portal_app::Web;
 use portal_domain::organization::Organization;
-use portal_domain::text::folded;
+use portal_domain::text::sorted;
 use portal_http::problem::Problem;
 use portal_http::{ApiError, Caller, List, ListView, Paging, Reply};
 use portal_store::Page;
@@ -51,5 +51,5 @@ pub(crate) async fn list_organizations(
 
 /// By name, then by age.
 fn place(organization: &Organization) -> String {
-    format!("{}#{}", folded(organization.name.as_str()), organization.id)
+    format!("{}#{}", sorted(organization.name.as_str()), organization.id)
 }

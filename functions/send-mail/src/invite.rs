@@ -68,7 +68,19 @@ fn outcome(claimed: &Invite, sent: Result<String, SendError>, now: Timestamp) ->
                 Ok(()),
             )
         }
-        Err(error) => (claimed.delivering(Delivery::Queued).1, Err(error.into())),
+        Err(error) => {
+            // The next try may bring a second mail, and only this line tells why.
+            if matches!(
+                error,
+                SendError::Retry {
+                    answer_lost: true,
+                    ..
+                }
+            ) {
+                tracing::warn!(invite.id = %claimed.id, "a mail may have gone out without an answer");
+            }
+            (claimed.delivering(Delivery::Queued).1, Err(error.into()))
+        }
     }
 }
 

@@ -165,7 +165,6 @@ impl<'a> Accounts<'a> {
             id: self.id(email),
             email: Some(email.clone()),
             name: Some(name.parse()?),
-            locale: None,
             rev: 1,
             created_at: at,
             updated_at: at,

@@ -260,7 +260,7 @@ impl Scene<'_> {
             "get_me" => Request::get("/v1/me"),
             "update_me" => {
                 let seen = caller.send(&Request::get("/v1/me")).await?.etag;
-                Request::patch("/v1/me", seen, json!({ "language": "de" }))
+                Request::patch("/v1/me", seen, json!({ "name": "Dana Reyes" }))
             }
             "list_audit_events" => Request::get(self.path("/audit-events")),
             unknown => {

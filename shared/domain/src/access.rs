@@ -44,11 +44,12 @@ impl Access {
         needed: Option<Permission>,
         phase: Phase,
         origin: Origin,
+        now: Timestamp,
     ) -> Result<Self, Refusal> {
-        let organization = organization.ok_or(Code::OrganizationNotFound)?;
-        if matches!(organization.state, State::Dissolved { .. }) {
-            return Err(Code::OrganizationNotFound.into());
-        }
+        // The clock ends an organization, not the job that cleans up after it.
+        let organization = organization
+            .filter(|organization| !organization.is_over(now))
+            .ok_or(Code::OrganizationNotFound)?;
         let membership = strongest(&organization, memberships).ok_or(Code::OrganizationNotFound)?;
         let permissions = organization.permissions(membership.role).unwrap_or_default();
         if let Some(missing) = needed.filter(|needed| !permissions.contains(needed)) {
@@ -158,7 +159,7 @@ mod tests {
         phase: Phase,
     ) -> Result<Access, Refusal> {
         let organization = Some(organization.clone());
-        Access::resolve(organization, memberships, needed, phase, Origin::default())
+        Access::resolve(organization, memberships, needed, phase, Origin::default(), now())
     }
 
     fn dissolving() -> State {
@@ -177,7 +178,14 @@ mod tests {
             ..here.clone()
         };
         let stranger = vec![member(&elsewhere, "eve", Role::Admin)];
-        let nothing = Access::resolve(None, stranger.clone(), None, Phase::Active, Origin::default());
+        let nothing = Access::resolve(
+            None,
+            stranger.clone(),
+            None,
+            Phase::Active,
+            Origin::default(),
+            now(),
+        );
         let foreign = resolve(&here, stranger, Some(Permission::AuditRead), Phase::Active);
         let gone = resolve(
             &ended,
@@ -185,11 +193,24 @@ mod tests {
             None,
             Phase::UntilFinal,
         );
+        let ending = Organization {
+            state: dissolving(),
+            ..here.clone()
+        };
+        let over = Access::resolve(
+            Some(ending.clone()),
+            vec![member(&ending, "dana", Role::Admin)],
+            None,
+            Phase::UntilFinal,
+            Origin::default(),
+            now() + GRACE,
+        );
 
         let refusal = nothing.unwrap_err();
         assert_eq!(refusal.code, Code::OrganizationNotFound);
         assert_eq!(foreign.unwrap_err(), refusal);
         assert_eq!(gone.unwrap_err(), refusal);
+        assert_eq!(over.unwrap_err(), refusal);
     }
 
     #[test]

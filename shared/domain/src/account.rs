@@ -5,11 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::expect_revision;
 use crate::audit::{Actor, AuditEvent, Origin, Verb};
-use crate::change::{Change, Write};
+use crate::change::{Change, Fact, Write};
 use crate::code::{At, Code, Refusal};
 use crate::email::EmailAddress;
 use crate::id::AccountId;
-use crate::locale::Locale;
 use crate::membership::Membership;
 use crate::organization::Organization;
 use crate::text::PersonName;
@@ -51,9 +50,6 @@ pub struct Account {
     /// The name shown to other members.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<PersonName>,
-    /// The language the person wants to be addressed in.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub locale: Option<Locale>,
     /// Rises with every change.
     pub rev: u64,
     /// When it first signed in.
@@ -82,8 +78,6 @@ pub struct Standing<'a> {
 pub struct AccountUpdate {
     /// A new name.
     pub name: Option<PersonName>,
-    /// A new language.
-    pub locale: Option<Locale>,
     /// Adopt this address: it must be the one the identity provider has verified.
     pub email: Option<EmailAddress>,
 }
@@ -96,7 +90,6 @@ impl Account {
             id: identity.account,
             email: identity.verified_email.clone(),
             name: identity.name.clone(),
-            locale: None,
             rev: 1,
             created_at: now,
             updated_at: now,
@@ -150,13 +143,12 @@ impl Account {
         }
         let new = Self {
             name: update.name.or_else(|| self.name.clone()),
-            locale: update.locale.or(self.locale),
             email: update.email.or_else(|| self.email.clone()),
             rev: self.rev + 1,
             updated_at: now,
             ..self.clone()
         };
-        let mut change = new.copies(standing.memberships, standing.origin, now);
+        let mut change = new.copied(standing.memberships, standing.origin, now);
         change.writes.push(Write::AccountReplace(new.clone()));
         if let Some(email) = new
             .email
@@ -178,9 +170,15 @@ impl Account {
         Ok((new, change))
     }
 
-    /// The change that brings the copies of name and address in up to 20 memberships up to date; empty when all are.
+    /// The change that brings the copies of name and address in up to 20 memberships up to date, as long as the account is as
+    /// it is; nothing to write when all are.
     #[must_use]
     pub fn copies(&self, memberships: &[Membership], origin: &Origin, now: Timestamp) -> Change {
+        self.copied(memberships, origin, now)
+            .fact(Fact::AccountIs(self.id, self.rev))
+    }
+
+    fn copied(&self, memberships: &[Membership], origin: &Origin, now: Timestamp) -> Change {
         let mut change = Change::default();
         let is_behind = |membership: &&Membership| {
             membership.name != self.name
@@ -385,10 +383,10 @@ mod tests {
     }
 
     #[test]
-    fn a_language_or_the_present_address_touches_no_membership() {
+    fn the_present_name_and_address_touch_no_membership() {
         let eva = account("eva");
         let update = AccountUpdate {
-            locale: Some(Locale::De),
+            name: eva.name.clone(),
             ..adopt("eva@riverside.example")
         };
         let (new, change) = change(&eva, update, &identity("eva"), &places(&eva, 3)).unwrap();
@@ -411,6 +409,8 @@ mod tests {
                 rounds += 1;
                 // With the account, the claim and its release, it fits into one transaction.
                 prop_assert!(change.writes.len() + change.audit.len() <= 97);
+                // Copies of what the account was are none.
+                prop_assert_eq!(&change.facts, &[Fact::AccountIs(new.id, new.rev)]);
                 for write in change.writes {
                     if let Write::MembershipReplace(new) = write {
                         let old = memberships.iter_mut().find(|old| old.organization == new.organization);

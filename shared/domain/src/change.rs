@@ -43,7 +43,7 @@ pub enum Write {
     Counts(CountChange),
     /// A new membership.
     MembershipCreate(Membership),
-    /// A membership in its next revision.
+    /// A membership in its next revision, if it was not active since it was read.
     MembershipReplace(Membership),
     /// The end of a membership in the revision that was read.
     MembershipDelete(Membership),
@@ -59,8 +59,8 @@ pub enum Write {
     TieForget(EmailAddress, OrganizationId),
     /// A new invite.
     InviteCreate(Invite),
-    /// An invite in its next revision.
-    InviteReplace(Invite),
+    /// An invite in its next revision, if its mail still is where it was when the invite was read.
+    InviteReplace(Invite, Delivery),
     /// An invite's mail further on its way, if it still is where it was.
     InviteDelivery {
         /// The organization.
@@ -94,6 +94,8 @@ pub struct CountChange {
 /// Something a decision rested on that it does not write itself.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
+    /// The account still is in this revision, and so has the name and address that were read.
+    AccountIs(AccountId, u64),
     /// The organization is active and its access configuration is still this revision.
     OrganizationActive(OrganizationId, u64),
     /// The organization is still on its way to its end, and at this revision of its access configuration.

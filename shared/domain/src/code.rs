@@ -81,7 +81,6 @@ codes! {
     PermissionMissing "permission_missing" Forbidden "Your role in this organization lacks the permission for this.";
     GrantExceedsOwn "grant_exceeds_own" Forbidden "Nobody can give, or act on, more rights than they hold.";
     EmailUnverified "email_unverified" Forbidden "Verify your e-mail address with your identity provider first.";
-    OriginForbidden "origin_forbidden" Forbidden "This origin is not allowed.";
     RouteNotFound "route_not_found" NotFound "There is no such route.";
     OrganizationNotFound "organization_not_found" NotFound "There is no such organization, or you are not a member of it.";
     InviteNotFound "invite_not_found" NotFound "There is no such invite for you.";

@@ -276,7 +276,7 @@ impl Invite {
         };
         let tie = held_address.then(|| Write::TieRelease(self.email.clone(), self.organization, self.id));
         let change = Change::audited(event)
-            .write(Write::InviteReplace(ended.clone()))
+            .write(Write::InviteReplace(ended.clone(), self.delivery.clone()))
             .writes(tie)
             .writes(due.map(Write::DueDelete))
             .seats(self.root, SeatChange::between(self.seat_held, false));
@@ -308,10 +308,9 @@ impl Invite {
     /// The end of a pending invite together with its organization.
     #[must_use]
     pub fn ended_with(&self, organization: &Organization, now: Timestamp) -> Option<Change> {
-        let is_over =
-            matches!(organization.state, OrganizationState::Dissolving { final_at, .. } if final_at <= now);
+        organization.due_end(now)?;
         let is_open = matches!(self.state, State::Pending { .. } | State::Expired { .. });
-        (is_over && is_open).then(|| self.void("finish-dissolutions", now).fact(organization.ending()))
+        is_open.then(|| self.void("finish-dissolutions", now).fact(organization.ending()))
     }
 
     fn void(&self, by: &str, now: Timestamp) -> Change {
@@ -329,14 +328,23 @@ impl Invite {
 
     /// The first reason why `link` gives its recipient no answer to choose any more.
     fn answerable(&self, link: &InviteLink, now: Timestamp) -> Result<(), Refusal> {
-        match self.status(now) {
-            Status::Accepted => Err(Code::InviteAccepted.into()),
-            Status::Declined => Err(Code::InviteDeclined.into()),
-            Status::Revoked => Err(Code::InviteRevoked.into()),
-            _ if link.version != self.version => Err(Code::InviteSuperseded.into()),
-            Status::Expired => Err(Code::InviteExpired.into()),
-            Status::Pending if link.expires_at <= now => Err(Code::InviteExpired.into()),
-            Status::Pending => Ok(()),
+        self.unanswered()?;
+        if link.version != self.version {
+            return Err(Code::InviteSuperseded.into());
+        }
+        if self.status(now) == Status::Expired || link.expires_at <= now {
+            return Err(Code::InviteExpired.into());
+        }
+        Ok(())
+    }
+
+    /// Refuses what has ended otherwise than by the clock: nothing can be done with it any more.
+    fn unanswered(&self) -> Result<(), Refusal> {
+        match self.state {
+            State::Pending { .. } | State::Expired { .. } => Ok(()),
+            State::Accepted { .. } => Err(Code::InviteAccepted.into()),
+            State::Declined { .. } => Err(Code::InviteDeclined.into()),
+            State::Revoked { .. } => Err(Code::InviteRevoked.into()),
         }
     }
 
@@ -511,12 +519,7 @@ impl Access {
     /// [`Code::InviteAccepted`], [`Code::InviteDeclined`], [`Code::InviteRevoked`]; [`Code::RoleGone`]; else as
     /// [`Self::create_invite`], but said of no field: a resend has none.
     pub fn resend_invite(&self, invite: &Invite, now: Timestamp) -> Result<(Invite, Change), Refusal> {
-        match invite.status(now) {
-            Status::Accepted => return Err(Code::InviteAccepted.into()),
-            Status::Declined => return Err(Code::InviteDeclined.into()),
-            Status::Revoked => return Err(Code::InviteRevoked.into()),
-            Status::Pending | Status::Expired => {}
-        }
+        invite.unanswered()?;
         if self.organization.permissions(invite.role).is_none() {
             return Err(Code::RoleGone.into());
         }
@@ -545,7 +548,7 @@ impl Access {
         };
         let change = Change::audited(self.event(Verb::InviteResent, &invite.id, now))
             .writes(invite.due().map(Write::DueDelete))
-            .write(Write::InviteReplace(new.clone()))
+            .write(Write::InviteReplace(new.clone(), invite.delivery.clone()))
             .seats(invite.root, SeatChange::between(invite.seat_held, new.seat_held));
         // An expired invite that nobody took the seat from takes it anew, and so only if the plan still has it.
         let change = if invite.seat_held && invite.status(now) == Status::Expired {
@@ -566,12 +569,7 @@ impl Access {
         seen: u64,
         now: Timestamp,
     ) -> Result<(Invite, Change), Refusal> {
-        match invite.status(now) {
-            Status::Accepted => return Err(Code::InviteAccepted.into()),
-            Status::Declined => return Err(Code::InviteDeclined.into()),
-            Status::Revoked => return Err(Code::InviteRevoked.into()),
-            Status::Pending | Status::Expired => {}
-        }
+        invite.unanswered()?;
         expect_revision(invite.rev, seen)?;
         let event = self.event(Verb::InviteRevoked, &invite.id, now);
         let (ended, change) = invite.ended(
@@ -744,7 +742,7 @@ impl Facts {
             ..invite.next(now)
         };
         let change = Change::audited(event)
-            .write(Write::InviteReplace(accepted))
+            .write(Write::InviteReplace(accepted, invite.delivery.clone()))
             .write(Write::MembershipCreate(membership.clone()))
             .write(Write::TieAccept(email.clone(), organization.id, invite.id))
             .write(count(organization.id, [(invite.role, 1)]))
@@ -844,7 +842,15 @@ mod tests {
     fn access(organization: &Organization, membership: &Membership) -> Access {
         let memberships = vec![membership.clone()];
         let organization = Some(organization.clone());
-        Access::resolve(organization, memberships, None, Phase::Active, Origin::default()).unwrap()
+        Access::resolve(
+            organization,
+            memberships,
+            None,
+            Phase::Active,
+            Origin::default(),
+            at(),
+        )
+        .unwrap()
     }
 
     /// The clinic with one more custom role of these permissions.
@@ -927,7 +933,7 @@ mod tests {
 
     fn replaced(change: &Change) -> &Invite {
         let replaced = change.writes.iter().find_map(|write| match write {
-            Write::InviteReplace(invite) => Some(invite),
+            Write::InviteReplace(invite, _) => Some(invite),
             _ => None,
         });
         replaced.unwrap()

@@ -10,7 +10,7 @@ use crate::change::{Change, CountChange, Write};
 use crate::code::{At, Code, Refusal};
 use crate::email::EmailAddress;
 use crate::id::{AccountId, OrganizationId};
-use crate::organization::{Organization, State, count};
+use crate::organization::{Organization, count};
 use crate::plan::SeatChange;
 use crate::role::Role;
 use crate::text::PersonName;
@@ -115,9 +115,7 @@ impl Membership {
     /// The removal that comes with the organization's end; the last admin goes too, unless the end was cancelled meanwhile.
     #[must_use]
     pub fn ending_with(&self, organization: &Organization, now: Timestamp) -> Option<Change> {
-        if !matches!(organization.state, State::Dissolving { final_at, .. } if final_at <= now) {
-            return None;
-        }
+        organization.due_end(now)?;
         let actor = Actor::System {
             name: "finish-dissolutions".to_owned(),
         };
@@ -247,7 +245,7 @@ mod tests {
     use super::*;
     use crate::change::{Fact, SeatEffect};
     use crate::id::RoleId;
-    use crate::organization::GRACE;
+    use crate::organization::{GRACE, State};
     use crate::sample::{
         access, account, add_role, add_role_of, email, member, now, organization, permissions,
     };

@@ -282,10 +282,14 @@ impl Organization {
     /// Whether its end is final by the clock, whether or not the job has noted that.
     #[must_use]
     pub fn is_over(&self, now: Timestamp) -> bool {
+        matches!(self.state, State::Dissolved { .. }) || self.due_end(now).is_some()
+    }
+
+    /// When it became final, while the job has yet to note that.
+    pub(crate) fn due_end(&self, now: Timestamp) -> Option<Timestamp> {
         match self.state {
-            State::Active => false,
-            State::Dissolving { final_at, .. } => final_at <= now,
-            State::Dissolved { .. } => true,
+            State::Dissolving { final_at, .. } => Some(final_at).filter(|end| *end <= now),
+            _ => None,
         }
     }
 
@@ -351,12 +355,7 @@ impl Organization {
     /// `None` while it is not due, or if it was cancelled.
     #[must_use]
     pub fn dissolved(&self, now: Timestamp) -> Option<Change> {
-        let State::Dissolving { final_at, .. } = self.state else {
-            return None;
-        };
-        if final_at > now {
-            return None;
-        }
+        let final_at = self.due_end(now)?;
         let actor = Actor::System {
             name: "finish-dissolutions".to_owned(),
         };
@@ -533,7 +532,7 @@ impl Access {
         let State::Dissolving { final_at, .. } = self.organization.state else {
             return Err(Code::NotDissolving.into());
         };
-        if final_at <= now {
+        if self.organization.is_over(now) {
             return Err(Code::NotDissolving.into());
         }
         let new = Organization {

@@ -86,6 +86,7 @@ pub(crate) fn access(organization: &Organization, role: Role) -> Access {
         None,
         Phase::UntilFinal,
         Origin::default(),
+        now(),
     )
     .unwrap()
 }

@@ -51,7 +51,7 @@ fn is_mark(character: char) -> bool {
     matches!(character.general_category(), G::NonspacingMark | G::EnclosingMark)
 }
 
-/// `text` as it is searched and sorted: compatibility-folded, lower case, single spaces.
+/// `text` as it is searched: compatibility-folded, lower case, single spaces.
 #[must_use]
 pub fn folded(text: &str) -> String {
     let lower: String = text
@@ -60,6 +60,15 @@ pub fn folded(text: &str) -> String {
         .collect::<String>()
         .to_lowercase();
     lower.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The longest part of a name that is sorted by: folding can make many letters of one, and keys and cursors are bounded.
+const SORTED: usize = 200;
+
+/// `name` as it is sorted: folded, and not endless.
+#[must_use]
+pub fn sorted(name: &str) -> String {
+    folded(name).chars().take(SORTED).collect()
 }
 
 macro_rules! names {
@@ -153,5 +162,12 @@ mod tests {
     #[test]
     fn folding_ignores_case_accents_and_width() {
         assert_eq!(folded("  Ｊosé   ÁLVAREZ "), "jose alvarez");
+    }
+
+    #[test]
+    fn what_is_sorted_by_is_bounded_however_a_name_unfolds() {
+        assert_eq!(sorted("José"), "jose");
+        assert!(folded(&"ﷺ".repeat(100)).len() > 3_000);
+        assert_eq!(sorted(&"ﷺ".repeat(100)).chars().count(), SORTED);
     }
 }

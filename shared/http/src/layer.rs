@@ -82,6 +82,8 @@ pub(crate) async fn outermost(State(web): State<Web>, mut request: Request, next
         route = route.unwrap_or_default(),
         status = response.status().as_u16(),
         code = refusal.map_or("", |refusal| refusal.code.as_str()),
+        account = scope.account().unwrap_or_default(),
+        organization = scope.organization().unwrap_or_default(),
         round_trips = tally.round_trips,
         read_units = tally.read_units,
         write_units = tally.write_units,

@@ -74,19 +74,20 @@ impl From<(Change, Reply)> for Decision {
 
 impl Caller {
     /// Reads who the caller is here beside `read`, decides, and commits; again if that rests on something that has changed
-    /// meanwhile. With a key, a request that was answered before gets the same answer.
+    /// meanwhile, as the decision itself may say. With a key, a request that was answered before gets the same answer.
     ///
     /// # Errors
     /// The decision's refusal; what the commit refuses; [`Code::Busy`] after too many changes by others.
-    pub async fn perform<T, R, D>(
+    pub async fn perform<T, R, D, E>(
         &self,
         key: Option<&Key>,
         read: impl Fn() -> R,
-        decide: impl Fn(&Account, Vec<Membership>, T, Timestamp) -> Result<D, Refusal>,
+        decide: impl Fn(&Account, Vec<Membership>, T, Timestamp) -> Result<D, E>,
     ) -> Result<Reply, ApiError>
     where
         R: Future<Output = Result<T, StoreError>>,
         D: Into<Decision>,
+        E: Into<ApiError>,
     {
         let mut attempts = Attempts::begin();
         loop {
@@ -102,7 +103,7 @@ impl Caller {
             let outcome = match self.admit(&known, now).await {
                 Ok(account) => match decide(&account, known.memberships, data, now) {
                     Ok(decision) => settle(&self.web, self, key, decision.into(), now).await,
-                    Err(refusal) => refused(&self.web, self, key, refusal, now).await,
+                    Err(error) => refused(&self.web, self, key, error, now).await,
                 },
                 Err(error) => Err(error),
             };
@@ -165,14 +166,14 @@ impl<P: Need> Member<P> {
         let web = &self.caller.web;
         let (known, data) = tokio::join!(web.store.access(self.account(), self.organization), read);
         let (known, organization) = known?;
-        // The clock ends an organization, not the job that cleans up after it.
         let now = web.clock.now();
         let access = Access::resolve(
-            organization.filter(|organization| !organization.is_over(now)),
+            organization,
             known.memberships,
             P::PERMISSION,
             self.phase,
             self.caller.origin.clone(),
+            now,
         )?;
         let data = data?;
         self.touch(&access, now).await;
@@ -272,12 +273,12 @@ async fn refused(
     web: &Web,
     caller: &Caller,
     key: Option<&Key>,
-    refusal: Refusal,
+    error: impl Into<ApiError>,
     now: Timestamp,
 ) -> Result<Reply, ApiError> {
     match replayed(key, kept(web, caller, key, now).await?)? {
         Some(answer) => Ok(answer),
-        None => Err(refusal.into()),
+        None => Err(error.into()),
     }
 }
 

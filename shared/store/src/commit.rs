@@ -160,7 +160,7 @@ fn stage(transaction: Transaction, write: &Write, now: Timestamp) -> Result<Tran
         Write::MembershipCreate(membership) => {
             transaction.create(membership, Failing::Rule(Code::AlreadyMember))?
         }
-        Write::MembershipReplace(membership) => transaction.replace(membership, membership.rev)?,
+        Write::MembershipReplace(membership) => membership::replace(transaction, membership)?,
         Write::MembershipDelete(membership) => transaction.delete(
             membership::key(membership.account, membership.organization),
             Expression::new("#rev = :rev").with("rev", membership.rev),
@@ -180,7 +180,7 @@ fn stage(transaction: Transaction, write: &Write, now: Timestamp) -> Result<Tran
             transaction.delete(tie::key(email, *organization), exists(), Failing::Stale)
         }
         Write::InviteCreate(invite) => transaction.create(invite, Failing::Stale)?,
-        Write::InviteReplace(invite) => transaction.replace(invite, invite.rev)?,
+        Write::InviteReplace(invite, delivery) => invite::replace(transaction, invite, delivery)?,
         Write::InviteDelivery {
             organization,
             invite,
@@ -214,6 +214,11 @@ fn counts(transaction: Transaction, change: &CountChange) -> Transaction {
 
 fn check(transaction: Transaction, fact: &Fact) -> Transaction {
     match fact {
+        Fact::AccountIs(account, rev) => transaction.check(
+            account::key(*account),
+            Expression::new("#rev = :rev").with("rev", *rev),
+            Failing::Stale,
+        ),
         Fact::OrganizationActive(id, access_rev) => transaction.check(
             organization::key(*id),
             Expression::new("#status = :active AND #access_rev = :access_rev")

@@ -36,6 +36,8 @@ pub struct Request(Mutex<Inner>);
 struct Inner {
     organizations: BTreeSet<String>,
     account: Option<String>,
+    /// The one of the organizations that it is about.
+    subject: Option<String>,
     tally: Tally,
     in_flight: u32,
     answered: bool,
@@ -61,6 +63,18 @@ impl Request {
     #[must_use]
     pub fn tally(&self) -> Tally {
         self.inner().tally
+    }
+
+    /// The account that it came from, if that is known.
+    #[must_use]
+    pub fn account(&self) -> Option<String> {
+        self.inner().account.clone()
+    }
+
+    /// The organization that it is about, if its path or its link names one.
+    #[must_use]
+    pub fn organization(&self) -> Option<String> {
+        self.inner().subject.clone()
     }
 
     fn begin(&self) {
@@ -113,7 +127,13 @@ pub fn open_account(account: AccountId) {
     let _ = CURRENT.try_with(|request| request.inner().account = Some(account.to_string()));
 }
 
-/// Lets the present request touch an organization: the one its path names, or one that its right extends to.
+/// Lets the present request touch the organization it is about: the one that its path or its link names.
+pub fn enter_organization(organization: OrganizationId) {
+    open_organization(organization);
+    let _ = CURRENT.try_with(|request| request.inner().subject = Some(organization.to_string()));
+}
+
+/// Lets the present request touch an organization that its right extends to.
 pub fn open_organization(organization: OrganizationId) {
     let _ = CURRENT.try_with(|request| request.inner().organizations.insert(organization.to_string()));
 }

@@ -129,10 +129,10 @@ impl<'a> Clinic<'a> {
         counts.holders(portal_domain::role::Role::Admin)
     }
 
-    /// The verbs in the audit log, oldest first.
+    /// The verbs in the audit log, oldest first. A page ends with its month, so it may be more than one.
     pub(crate) async fn audit_verbs(&self) -> Vec<String> {
         let path = self.path("/audit-events?limit=100");
-        let events = self.admin.get(&path).await.expect(200).items();
+        let events = self.admin.all(&path).await;
         events
             .iter()
             .rev()

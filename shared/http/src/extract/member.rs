@@ -41,7 +41,7 @@ impl<S: AsRef<Web> + Send + Sync, P: Need> FromRequestParts<S> for Member<P> {
         let caller = Caller::from_request_parts(parts, state).await?;
         let path = axum::extract::Path::<InPath>::from_request_parts(parts, state).await;
         let organization = path.map_err(|_| Code::OrganizationNotFound)?.0.organization_id;
-        request::open_organization(organization);
+        request::enter_organization(organization);
         Ok(Self {
             caller,
             organization,

@@ -4,6 +4,7 @@
 //! | I2 | pending and expired, or answered and revoked, invites | by-org | `ORG#{organization}#INVITE#open` or `#closed` | invite (by creation) |
 //! | I3 | seats that expired invites still hold | by-site | `ORG#{root}#HOLD` | expiry, invite |
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use portal_domain::id::{InviteId, OrganizationId};
 use portal_domain::invite::{Delivery, Invite, State, Status};
@@ -64,6 +65,22 @@ impl Entity for Invite {
     }
 }
 
+fn delivery(at: &Delivery) -> Result<AttributeValue, StoreError> {
+    Ok(serde_dynamo::to_attribute_value(at)?)
+}
+
+/// Puts an invite's next revision. Its mail goes on its way without one: where that was read to be is a condition too.
+pub(crate) fn replace(
+    transaction: Transaction,
+    invite: &Invite,
+    read: &Delivery,
+) -> Result<Transaction, StoreError> {
+    let unmoved = Expression::new("#delivery = :delivery").with("delivery", delivery(read)?);
+    Ok(transaction
+        .replace(invite, invite.rev)?
+        .check(invite.key(), unmoved, Failing::Stale))
+}
+
 /// Moves an invite's mail on its way.
 pub(crate) fn deliver(
     transaction: Transaction,
@@ -72,13 +89,10 @@ pub(crate) fn deliver(
     from: &Delivery,
     to: &Delivery,
 ) -> Result<Transaction, StoreError> {
-    let value = |delivery: &Delivery| {
-        serde_dynamo::to_attribute_value::<_, aws_sdk_dynamodb::types::AttributeValue>(delivery)
-    };
-    let update = Expression::new("SET #delivery = :to").with("to", value(to)?);
+    let update = Expression::new("SET #delivery = :to").with("to", delivery(to)?);
     let condition = Expression::new("#version = :version AND #delivery = :from")
         .with("version", u64::from(version))
-        .with("from", value(from)?);
+        .with("from", delivery(from)?);
     Ok(transaction.update(key(id), update, condition, Failing::Stale))
 }
 

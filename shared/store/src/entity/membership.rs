@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use portal_domain::id::{AccountId, OrganizationId};
 use portal_domain::membership::Membership;
 use portal_domain::role::Role;
-use portal_domain::text::{PersonName, folded};
+use portal_domain::text::{PersonName, folded, sorted};
 use serde::{Deserialize, Serialize};
 
 use crate::client::Store;
@@ -16,6 +16,7 @@ use crate::error::StoreError;
 use crate::expression::Expression;
 use crate::page::{Listing, Page, Position};
 use crate::table::{Index, Key};
+use crate::transaction::{Failing, Transaction};
 
 pub(crate) const SK: &str = "MEMBER#";
 /// Name and address, folded.
@@ -28,16 +29,12 @@ pub(crate) fn key(account: AccountId, organization: OrganizationId) -> Key {
     }
 }
 
-/// The longest part of a name that is sorted by: folding can make many bytes of one character, and a key holds 1,024.
-const SORTED: usize = 200;
-
 fn name_key(membership: &Membership) -> String {
     let name = membership
         .name
         .as_ref()
         .map_or(membership.email.as_str(), PersonName::as_str);
-    let sorted: String = folded(name).chars().take(SORTED).collect();
-    format!("{sorted}#{}", membership.account)
+    format!("{}#{}", sorted(name), membership.account)
 }
 
 impl Entity for Membership {
@@ -59,6 +56,14 @@ impl Entity for Membership {
         let name = self.name.as_ref().map_or("", PersonName::as_str);
         vec![(SEARCH, folded(&format!("{name} {}", self.email.as_str())))]
     }
+}
+
+/// Puts a membership's next revision. Activity is noted without one: what was read of it is a condition too.
+pub(crate) fn replace(transaction: Transaction, membership: &Membership) -> Result<Transaction, StoreError> {
+    let idle = Expression::new("#last_active_at = :seen").with("seen", membership.last_active_at);
+    Ok(transaction
+        .replace(membership, membership.rev)?
+        .check(membership.key(), idle, Failing::Stale))
 }
 
 /// The condition that a membership has one of `roles`.

@@ -159,12 +159,7 @@ async fn every_change_is_told_exactly_once_and_names_nobody() {
         json!({ "role": { "before": "viewer", "after": "admin" },
                 "provides_care": { "before": "false", "after": "true" } })
     );
-    patch(
-        &ada,
-        "/v1/me",
-        json!({ "name": "Canary Augusta", "language": "de" }),
-    )
-    .await;
+    patch(&ada, "/v1/me", json!({ "name": "Canary Augusta" })).await;
     log.says(
         "member.updated",
         &ada.account.to_string(),

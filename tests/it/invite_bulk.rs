@@ -14,6 +14,17 @@ async fn bulk(clinic: &Clinic<'_>, key: &str, rows: &[Value]) -> Answer {
         .await
 }
 
+/// The answer to all rows: those that a slow machine left no time for are sent again, as clients do.
+async fn bulk_to_the_end(clinic: &Clinic<'_>, rows: &[Value]) -> Answer {
+    let key = fresh_key();
+    loop {
+        let answer = bulk(clinic, &key, rows).await.expect(200);
+        if !results(&answer).contains(&(503, "busy".to_owned())) {
+            return answer;
+        }
+    }
+}
+
 fn provider(n: usize) -> Value {
     json!({ "email": format!("p{n}@x.example"), "role": "provider" })
 }
@@ -135,7 +146,7 @@ async fn the_seats_that_are_left_go_to_the_first_rows() {
     let clinic = portal.clinic().await;
     let rows: Vec<Value> = (0..30).map(provider).collect();
 
-    let answer = bulk(&clinic, &fresh_key(), &rows).await.expect(200);
+    let answer = bulk_to_the_end(&clinic, &rows).await;
 
     for (row, (status, code)) in results(&answer).into_iter().enumerate() {
         let expected = if row < 10 {
@@ -204,7 +215,10 @@ async fn rows_that_a_slow_table_leaves_no_time_for_are_answered_and_can_be_sent_
     assert_eq!(clinic.audited("invite.created").await, made);
 
     // And when they do, they are made, too, and the first have the same answers
-    let again = bulk(&clinic, &key, &rows).await.expect(200);
+    let mut again = bulk(&clinic, &key, &rows).await.expect(200);
+    while results(&again).contains(&busy) {
+        again = bulk(&clinic, &key, &rows).await.expect(200);
+    }
     for row in 0..made {
         assert_eq!(answer.json()["results"][row], again.json()["results"][row]);
     }
@@ -244,7 +258,7 @@ async fn a_request_has_one_to_fifty_rows() {
         assert_eq!(refused.text_at("/errors/0/pointer"), "/invites");
     }
     assert_eq!(clinic.audited("invite.created").await, 0);
-    let fifty = bulk(&clinic, &fresh_key(), &too_many[..50]).await.expect(200);
+    let fifty = bulk_to_the_end(&clinic, &too_many[..50]).await;
     assert!(results(&fifty).iter().all(|(status, _)| *status == 201));
     assert_eq!(clinic.audited("invite.created").await, 50);
 }

@@ -9,7 +9,7 @@ use crate::id::{AccountId, OrganizationId};
 use crate::membership::Membership;
 use crate::organization::{Organization, State};
 use crate::permission::{Permission, Permissions};
-use crate::role::Role;
+use crate::role::{Grant, Role};
 
 /// The right of one caller in one organization, as it stands now.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub struct Access {
     pub membership: Membership,
     /// From where the caller acts, for the audit log.
     pub origin: Origin,
-    permissions: Permissions,
+    grant: Grant,
 }
 
 /// Whether a route works while its organization is being dissolved.
@@ -51,13 +51,13 @@ impl Access {
             .filter(|organization| !organization.is_over(now))
             .ok_or(Code::OrganizationNotFound)?;
         let membership = strongest(&organization, memberships).ok_or(Code::OrganizationNotFound)?;
-        let permissions = organization.permissions(membership.role).unwrap_or_default();
-        if let Some(missing) = needed.filter(|needed| !permissions.contains(needed)) {
+        let grant = organization.grant(membership.role).unwrap_or_default();
+        if let Some(missing) = needed.filter(|needed| !grant.permissions.contains(needed)) {
             let detail = format!("this needs the permission {}", missing.as_str());
             return Err(Refusal::new(Code::PermissionMissing, detail));
         }
         let may_see_the_end =
-            phase == Phase::UntilFinal && permissions.contains(&Permission::OrganizationDissolve);
+            phase == Phase::UntilFinal && grant.permissions.contains(&Permission::OrganizationDissolve);
         if organization.state != State::Active && !may_see_the_end {
             return Err(Code::OrganizationDissolving.into());
         }
@@ -65,7 +65,7 @@ impl Access {
             organization,
             membership,
             origin,
-            permissions,
+            grant,
         })
     }
 
@@ -78,17 +78,24 @@ impl Access {
     /// What the caller may do.
     #[must_use]
     pub fn permissions(&self) -> &Permissions {
-        &self.permissions
+        &self.grant.permissions
+    }
+
+    /// What the caller's role gives.
+    #[must_use]
+    pub const fn grant(&self) -> &Grant {
+        &self.grant
     }
 
     /// Refuses to give, or to act on, more than the caller holds.
     ///
     /// # Errors
     /// [`Code::GrantExceedsOwn`].
-    pub fn may_grant(&self, wanted: &Permissions) -> Result<(), Refusal> {
-        match wanted.difference(&self.permissions).next() {
-            None => Ok(()),
-            Some(_) => Err(Code::GrantExceedsOwn.into()),
+    pub fn may_grant(&self, wanted: &Grant) -> Result<(), Refusal> {
+        if wanted.is_within(&self.grant) {
+            Ok(())
+        } else {
+            Err(Code::GrantExceedsOwn.into())
         }
     }
 
@@ -335,7 +342,7 @@ mod tests {
         fn nobody_grants_more_than_they_hold(own in permissions(), wanted in permissions()) {
             let mut here = organization();
             let role = add_role(&mut here, own.clone());
-            let granted = access(&here, role).may_grant(&wanted);
+            let granted = access(&here, role).may_grant(&wanted.clone().into());
             prop_assert_eq!(granted.is_ok(), wanted.is_subset(&own));
             if let Err(refusal) = granted {
                 prop_assert_eq!(refusal.code, Code::GrantExceedsOwn);

@@ -33,9 +33,15 @@ macro_rules! verbs {
 verbs! {
     OrganizationCreated "organization.created";
     OrganizationUpdated "organization.updated";
+    AccessConfigured "organization.access_configured";
     DissolutionRequested "organization.dissolution_requested";
     DissolutionCancelled "organization.dissolution_cancelled";
     OrganizationDissolved "organization.dissolved";
+    CeilingChanged "organization.ceiling_changed";
+    SiteBound "site.bound";
+    SiteUnbound "site.unbound";
+    SiteCreated "site.created";
+    SiteUpdated "site.updated";
     RoleCreated "role.created";
     RoleUpdated "role.updated";
     RoleDeleted "role.deleted";

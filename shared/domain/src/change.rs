@@ -6,9 +6,10 @@ use jiff::Timestamp;
 
 use crate::account::Account;
 use crate::audit::AuditEvent;
+use crate::configuration::Binding;
 use crate::due::Due;
 use crate::email::EmailAddress;
-use crate::id::{AccountId, InviteId, OrganizationId, RoleId};
+use crate::id::{AccountId, InviteId, OrganizationId, RoleId, SiteId};
 use crate::invite::{Delivery, Invite};
 use crate::limit::Use;
 use crate::membership::Membership;
@@ -16,6 +17,7 @@ use crate::organization::Organization;
 use crate::outbox::Message;
 use crate::plan::{SeatChange, Seats};
 use crate::role::Role;
+use crate::site::Site;
 
 /// One thing to write. Each write is conditional on what it replaces, so that a decision over stale facts commits nothing.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +37,16 @@ pub enum Write {
     OrganizationCreate(Organization),
     /// An organization in its next revision.
     OrganizationReplace(Organization),
+    /// A new site.
+    SiteCreate(Site),
+    /// A site in its next revision.
+    SiteReplace(Site),
+    /// That an organization is bound to a site.
+    BindingPut(OrganizationId, Binding),
+    /// That it no longer is.
+    BindingDelete(OrganizationId, SiteId),
+    /// Another limit of a root organization's seats. It may be below what is used.
+    SeatLimit(OrganizationId, u32),
     /// The seats of a new root organization.
     SeatsCreate(Seats),
     /// The counts of a new organization, with its first member an admin.

@@ -80,12 +80,18 @@ codes! {
     Unauthenticated "unauthenticated" Unauthenticated "Sign in: the access token is missing or not valid.";
     PermissionMissing "permission_missing" Forbidden "Your role in this organization lacks the permission for this.";
     GrantExceedsOwn "grant_exceeds_own" Forbidden "Nobody can give, or act on, more rights than they hold.";
+    CeilingExceeded "ceiling_exceeded" Forbidden "The platform operator does not allow that much.";
+    SiteNotBound "site_not_bound" Forbidden "The organization is not bound to this site.";
+    ScopeExcludes "scope_excludes" Forbidden "The organization's access configuration does not include this.";
+    PrivacyModeRequired "privacy_mode_required" Forbidden "Views of single persons whom one sponsors need a privacy mode.";
+    OperatorRequired "operator_required" Forbidden "Only the platform operator may do this.";
     EmailUnverified "email_unverified" Forbidden "Verify your e-mail address with your identity provider first.";
     RouteNotFound "route_not_found" NotFound "There is no such route.";
     OrganizationNotFound "organization_not_found" NotFound "There is no such organization, or you are not a member of it.";
     InviteNotFound "invite_not_found" NotFound "There is no such invite for you.";
     MemberNotFound "member_not_found" NotFound "There is no such member.";
     RoleNotFound "role_not_found" NotFound "There is no such role.";
+    SiteNotFound "site_not_found" NotFound "There is no such site for you.";
     MethodNotAllowed "method_not_allowed" MethodNotAllowed "This route has no such method.";
     LastAdmin "last_admin" Conflict "An organization always keeps at least one admin.";
     SeatLimitReached "seat_limit_reached" Conflict "All provider seats of the plan are taken.";
@@ -97,6 +103,7 @@ codes! {
     InviteSuperseded "invite_superseded" Conflict "The link was replaced by a newer one: use the newest mail.";
     InviterWithoutRight "inviter_without_right" Conflict "The person who invited you can no longer give this role. Ask for a new invite.";
     RoleGone "role_gone" Conflict "The role of the invite was deleted meanwhile. Ask for a new invite.";
+    SourceOwned "source_owned" Conflict "This belongs to the system that the record comes from.";
     RoleInUse "role_in_use" Conflict "Members hold this role.";
     EmailClaimed "email_claimed" Conflict "Another account has this e-mail address.";
     EmailChanged "email_changed" Conflict "Your account has another address than your sign-in. Adopt the new one first.";
@@ -108,10 +115,12 @@ codes! {
     RevisionMissing "revision_missing" PreconditionRequired "Send the ETag you have seen as If-Match.";
     BodyTooLarge "body_too_large" TooLarge "The body is too large, too deep or has too many parts.";
     MediaTypeUnsupported "media_type_unsupported" UnsupportedMediaType "Send application/json.";
+    SiteFilterRequired "site_filter_required" Invalid "This list comes from too many sites at once: filter by site.";
     FieldsInvalid "fields_invalid" Invalid "A field is missing, unknown or not valid.";
     IdInvalid "id_invalid" Invalid "This is not an id.";
     EmailInvalid "email_invalid" Invalid "This is not an e-mail address we can deliver to.";
     EmailDomainNotAllowed "email_domain_not_allowed" Invalid "The organization does not allow this e-mail domain.";
+    SiteUnknown "site_unknown" Invalid "There is no such site.";
     DomainInvalid "domain_invalid" Invalid "This is not a domain name.";
     TextInvalid "text_invalid" Invalid "The text is empty, too long or has characters that cannot be shown.";
     RoleUnknown "role_unknown" Invalid "The organization has no such role.";
@@ -121,6 +130,7 @@ codes! {
     LimitExceeded "limit_exceeded" Invalid "An organization can have no more of these.";
     NameMismatch "name_mismatch" Invalid "The name is not the organization's.";
     TimeZoneUnknown "time_zone_unknown" Invalid "There is no such time zone.";
+    CurrencyUnknown "currency_unknown" Invalid "This is not a currency code.";
     LocaleUnsupported "locale_unsupported" Invalid "This language is not supported.";
     IdempotencyKeyReused "idempotency_key_reused" Invalid "The Idempotency-Key was used for another request.";
     RateLimited "rate_limited" RateLimited "Too many of these. Try again later.";

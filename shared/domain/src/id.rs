@@ -105,6 +105,25 @@ ids! {
     EventId = "evt";
     /// A message on its way out.
     MessageId = "msg";
+    /// A site.
+    SiteId = "sit";
+    /// A patient.
+    PatientId = "pat";
+    /// A specialist.
+    SpecialistId = "spc";
+    /// A booking.
+    BookingId = "bok";
+    /// A transaction.
+    TransactionId = "txn";
+    /// A note on a patient.
+    NoteId = "not";
+    /// A service token.
+    TokenId = "tok";
+}
+
+impl OrganizationId {
+    /// The platform itself, whose own audit log tells what its operator does to no organization. It is no member's.
+    pub const PLATFORM: Self = Self(Uuid::nil());
 }
 
 impl AccountId {

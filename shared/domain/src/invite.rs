@@ -591,17 +591,17 @@ impl Access {
         if role == Role::Admin {
             return Err(Refusal::from(Code::RoleNotInvitable).at("/role"));
         }
-        let permissions = self
+        let grant = self
             .organization
-            .permissions(role)
+            .grant(role)
             .ok_or(Code::RoleUnknown)
             .map_err(Refusal::from)
             .at("/role")?;
-        self.may_grant(&permissions).at("/role")?;
+        self.may_grant(&grant).at("/role")?;
         if !self.organization.settings.allows(email) {
             return Err(Refusal::from(Code::EmailDomainNotAllowed).at("/email"));
         }
-        Ok(permissions)
+        Ok(grant.permissions)
     }
 
     /// The change that also ties the address, sets the expiry, counts against the limits and mails the link.
@@ -699,7 +699,7 @@ impl Facts {
         if (invite.inviter.account, invite.inviter.authority) == (self.account.id, organization.id) {
             return Err(Code::InviterWithoutRight.into());
         }
-        let Some(permissions) = organization.permissions(invite.role) else {
+        let Some(grant) = organization.grant(invite.role) else {
             return void(Code::RoleGone.into());
         };
         let email = self.account.proven_email(identity)?;
@@ -752,7 +752,7 @@ impl Facts {
             .fact(Fact::InviterHolds(
                 invite.inviter.account,
                 invite.inviter.authority,
-                organization.roles_that_may_invite(&permissions),
+                organization.roles_that_may_invite(&grant),
             ));
         let change = if membership.seat {
             change.fact(Fact::SeatsWithinLimit(invite.root))
@@ -858,7 +858,11 @@ mod tests {
         let (_, dana) = clinic();
         let draft = RoleDraft {
             name: "Own".parse().unwrap(),
-            permissions: permissions.iter().copied().collect(),
+            grant: permissions
+                .iter()
+                .copied()
+                .collect::<crate::permission::Permissions>()
+                .into(),
         };
         let admin = Membership {
             organization: organization.id,

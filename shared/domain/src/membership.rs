@@ -155,7 +155,7 @@ impl Access {
         let role = update.role.unwrap_or(member.role);
         let wanted = self
             .organization
-            .permissions(role)
+            .grant(role)
             .ok_or(Code::RoleUnknown)
             .map_err(Refusal::from)
             .at("/role")?;
@@ -219,7 +219,7 @@ impl Access {
 
     fn may_act_on(&self, member: &Membership) -> Result<(), Refusal> {
         // A member whose custom role is gone holds nothing, so anybody who manages members may act on them.
-        let held = self.organization.permissions(member.role).unwrap_or_default();
+        let held = self.organization.grant(member.role).unwrap_or_default();
         self.may_grant(&held)
     }
 

@@ -11,16 +11,18 @@ use crate::account::{Account, Identity};
 use crate::audit::{Actor, AuditEvent, Origin, Verb};
 use crate::change::{Change, CountChange, Fact, Write};
 use crate::code::{At, Code, Refusal};
+use crate::configuration::{Configuration, Narrowing};
 use crate::due::{Due, Job};
 use crate::email::{EmailAddress, EmailDomain};
-use crate::id::{AccountId, OrganizationId, RoleId};
+use crate::id::{AccountId, OrganizationId, RoleId, SiteId};
 use crate::limit::ORGANIZATIONS_PER_ACCOUNT;
 use crate::locale::Locale;
 use crate::membership::{MOST_MEMBERSHIPS, Membership};
 use crate::permission::{Permission, Permissions};
 use crate::plan::{Seats, TEAM};
-use crate::role::{CustomRole, MOST_ROLES, Role};
+use crate::role::{CustomRole, Grant, MOST_ROLES, Role};
 use crate::text::{OrganizationName, RoleName};
+use crate::wish::Wish;
 
 /// How long a dissolution can be cancelled.
 pub const GRACE: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
@@ -168,6 +170,9 @@ pub struct Organization {
     pub state: State,
     /// Its settings.
     pub settings: Settings,
+    /// What it may see of the platform's records.
+    #[serde(default)]
+    pub configuration: Configuration,
     /// Its custom roles.
     pub roles: Vec<CustomRole>,
     /// Rises when anything changes that decisions about access rest on.
@@ -211,8 +216,19 @@ pub struct Update {
 pub struct RoleDraft {
     /// Its name.
     pub name: RoleName,
-    /// What it holds.
-    pub permissions: Permissions,
+    /// What it gives.
+    pub grant: Grant,
+}
+
+/// What is to change of a custom role; what is not given stays.
+#[derive(Debug, Clone, Default)]
+pub struct RoleUpdate {
+    /// A new name.
+    pub name: Option<RoleName>,
+    /// New permissions.
+    pub permissions: Option<Permissions>,
+    /// Another limit to sites, or none.
+    pub sites: Wish<BTreeSet<SiteId>>,
 }
 
 impl Organization {
@@ -250,6 +266,7 @@ impl Organization {
             name: draft.name,
             state: State::Active,
             settings: draft.settings,
+            configuration: Configuration::default(),
             roles: Vec::new(),
             access_rev: 1,
             rev: 1,
@@ -293,13 +310,19 @@ impl Organization {
         }
     }
 
+    /// What `role` gives here; none for a role that does not exist here.
+    #[must_use]
+    pub fn grant(&self, role: Role) -> Option<Grant> {
+        match role {
+            Role::Custom(id) => self.role(id).map(CustomRole::grant),
+            built_in => Some(built_in.built_in_permissions().into()),
+        }
+    }
+
     /// What holders of `role` may do here; none for a role that does not exist here.
     #[must_use]
     pub fn permissions(&self, role: Role) -> Option<Permissions> {
-        match role {
-            Role::Custom(id) => self.role(id).map(|role| role.permissions.clone()),
-            built_in => Some(built_in.built_in_permissions()),
-        }
+        self.grant(role).map(|grant| grant.permissions)
     }
 
     /// The custom role with this id.
@@ -332,11 +355,12 @@ impl Organization {
 
     /// All roles whose holders may grant `wanted` by invite.
     #[must_use]
-    pub fn roles_that_may_invite(&self, wanted: &Permissions) -> Vec<Role> {
+    pub fn roles_that_may_invite(&self, wanted: &Grant) -> Vec<Role> {
         let custom = self.roles.iter().map(|role| Role::Custom(role.id));
         let may = |role: &Role| {
-            self.permissions(*role)
-                .is_some_and(|held| held.contains(&Permission::InvitesManage) && wanted.is_subset(&held))
+            self.grant(*role).is_some_and(|held| {
+                held.permissions.contains(&Permission::InvitesManage) && wanted.is_within(&held)
+            })
         };
         Role::BUILT_IN.into_iter().chain(custom).filter(may).collect()
     }
@@ -347,6 +371,15 @@ impl Organization {
             access_rev: self.access_rev + 1,
             updated_at: now,
             ..self.clone()
+        }
+    }
+
+    /// The organization with another configuration: by an admin, by the operator, or with a new site.
+    #[must_use]
+    pub(crate) fn with_configuration(&self, configuration: Configuration, now: Timestamp) -> Self {
+        Self {
+            configuration,
+            ..self.next(now)
         }
     }
 
@@ -549,26 +582,32 @@ impl Access {
     /// The organization with one more role.
     ///
     /// # Errors
-    /// [`Code::GrantExceedsOwn`] when it would hold more than the caller, [`Code::LimitExceeded`] at 50 roles.
+    /// [`Code::GrantExceedsOwn`] when it would hold more than the caller, [`Code::SiteNotBound`] for a limit to sites that are
+    /// not the organization's, [`Code::LimitExceeded`] at 50 roles.
     pub fn create_role(&self, draft: RoleDraft, now: Timestamp) -> Result<(CustomRole, Change), Refusal> {
-        self.may_grant(&draft.permissions).at("/permissions")?;
+        self.may_grant(&draft.grant).at("/permissions")?;
+        self.are_bound(draft.grant.sites.as_ref())?;
         if self.organization.roles.len() >= MOST_ROLES {
             return Err(Code::LimitExceeded.into());
         }
         let role = CustomRole {
             id: RoleId::mint(now),
             name: draft.name,
-            permissions: draft.permissions,
+            permissions: draft.grant.permissions,
+            sites: draft.grant.sites,
             rev: 1,
             created_at: now,
         };
         let mut new = self.organization.next(now);
         new.roles.push(role.clone());
-        let event = self.event(Verb::RoleCreated, &role.id, now).changed(
-            "permissions",
-            None,
-            listed(role.permissions.iter().map(|p| p.as_str())),
-        );
+        let event = self
+            .event(Verb::RoleCreated, &role.id, now)
+            .changed(
+                "permissions",
+                None,
+                listed(role.permissions.iter().map(|p| p.as_str())),
+            )
+            .changed("sites", None, role.sites.as_ref().and_then(listed));
         Ok((
             role,
             Change::audited(event)
@@ -585,21 +624,25 @@ impl Access {
     pub fn update_role(
         &self,
         id: RoleId,
-        name: Option<RoleName>,
-        permissions: Option<Permissions>,
+        update: RoleUpdate,
         seen: u64,
         now: Timestamp,
     ) -> Result<(CustomRole, Change), Refusal> {
         let old = self.organization.role(id).ok_or(Code::RoleNotFound)?;
         expect_revision(old.rev, seen)?;
         let role = CustomRole {
-            name: name.unwrap_or_else(|| old.name.clone()),
-            permissions: permissions.unwrap_or_else(|| old.permissions.clone()),
+            name: update.name.unwrap_or_else(|| old.name.clone()),
+            permissions: update.permissions.unwrap_or_else(|| old.permissions.clone()),
+            sites: update.sites.over(old.sites.clone()),
             rev: old.rev + 1,
             ..old.clone()
         };
-        self.may_grant(&old.permissions).at("/permissions")?;
-        self.may_grant(&role.permissions).at("/permissions")?;
+        self.may_grant(&old.grant()).at("/permissions")?;
+        self.may_grant(&role.grant()).at("/permissions")?;
+        // A site that was unbound meanwhile may stay in the limit, where it gives nothing.
+        if role.sites != old.sites {
+            self.are_bound(role.sites.as_ref())?;
+        }
         if role.takes_seat() != old.takes_seat() {
             return Err(Refusal::from(Code::RoleSeatFixed).at("/permissions"));
         }
@@ -608,11 +651,18 @@ impl Access {
             .iter_mut()
             .filter(|held| held.id == id)
             .for_each(|held| *held = role.clone());
-        let event = self.event(Verb::RoleUpdated, &id, now).changed(
-            "permissions",
-            listed(old.permissions.iter().map(|p| p.as_str())),
-            listed(role.permissions.iter().map(|p| p.as_str())),
-        );
+        let event = self
+            .event(Verb::RoleUpdated, &id, now)
+            .changed(
+                "permissions",
+                listed(old.permissions.iter().map(|p| p.as_str())),
+                listed(role.permissions.iter().map(|p| p.as_str())),
+            )
+            .changed(
+                "sites",
+                old.sites.as_ref().and_then(listed),
+                role.sites.as_ref().and_then(listed),
+            );
         Ok((
             role,
             Change::audited(event)
@@ -628,7 +678,7 @@ impl Access {
     pub fn delete_role(&self, id: RoleId, seen: u64, now: Timestamp) -> Result<Change, Refusal> {
         let old = self.organization.role(id).ok_or(Code::RoleNotFound)?;
         expect_revision(old.rev, seen)?;
-        self.may_grant(&old.permissions)?;
+        self.may_grant(&old.grant())?;
         let mut new = self.organization.next(now);
         new.roles.retain(|role| role.id != id);
         let event = self.event(Verb::RoleDeleted, &id, now).changed(
@@ -641,6 +691,63 @@ impl Access {
             .fact(Fact::RoleUnused(self.organization.id, id))
             .fact(self.actor_holds()))
     }
+}
+
+impl Access {
+    fn are_bound(&self, sites: Option<&BTreeSet<SiteId>>) -> Result<(), Refusal> {
+        let is_foreign = |site: &&SiteId| self.organization.configuration.binding(**site).is_none();
+        match sites.into_iter().flatten().find(is_foreign) {
+            None => Ok(()),
+            Some(_) => Err(Refusal::from(Code::SiteNotBound).at("/sites")),
+        }
+    }
+
+    /// The organization with another access configuration. It takes effect with the next request of every member.
+    ///
+    /// # Errors
+    /// [`Code::RevisionMismatch`]; [`Code::GrantExceedsOwn`] for a caller who is limited to sites; what
+    /// [`Configuration::narrowed`] refuses.
+    pub fn configure(
+        &self,
+        wanted: &Narrowing,
+        seen: u64,
+        now: Timestamp,
+    ) -> Result<(Organization, Change), Refusal> {
+        expect_revision(self.organization.rev, seen)?;
+        if self.grant().sites.is_some() {
+            return Err(Code::GrantExceedsOwn.into());
+        }
+        let narrowed = self.organization.configuration.narrowed(wanted)?;
+        let new = self.organization.with_configuration(narrowed, now);
+        let event = self.event(Verb::AccessConfigured, &new.id, now);
+        let event = reconfigured(event, &self.organization.configuration, &new.configuration);
+        let change = Change::audited(event)
+            .write(Write::OrganizationReplace(new.clone()))
+            .fact(self.actor_holds());
+        Ok((new, change))
+    }
+}
+
+/// The event, with what became different of the configuration.
+pub(crate) fn reconfigured(event: AuditEvent, old: &Configuration, new: &Configuration) -> AuditEvent {
+    let text = |text: &str| Some(text.to_owned());
+    let sites = |configuration: &Configuration| {
+        let active = configuration.bindings.iter().filter(|binding| binding.active);
+        listed(active.map(|binding| binding.site))
+    };
+    event
+        .changed("scope", text(old.scope.as_str()), text(new.scope.as_str()))
+        .changed(
+            "directory",
+            text(old.directory.as_str()),
+            text(new.directory.as_str()),
+        )
+        .changed(
+            "registration",
+            text(old.registration.as_str()),
+            text(new.registration.as_str()),
+        )
+        .changed("sites", sites(old), sites(new))
 }
 
 /// The counts of `organization` after one member with `role` more or less.
@@ -682,6 +789,13 @@ mod tests {
     fn create(draft: Draft, memberships: usize) -> Result<(Organization, Change), Refusal> {
         let (dana, signed_in) = (account("dana"), identity("dana"));
         Organization::create(draft, &dana, &signed_in, memberships, &Origin::default(), now())
+    }
+
+    fn of_permissions(permissions: Option<Permissions>) -> RoleUpdate {
+        RoleUpdate {
+            permissions,
+            ..RoleUpdate::default()
+        }
     }
 
     fn domains(names: &[&str]) -> BTreeSet<EmailDomain> {
@@ -905,7 +1019,7 @@ mod tests {
         let mut here = organization();
         let wanted = || RoleDraft {
             name: "One more".parse().unwrap(),
-            permissions: Permissions::new(),
+            grant: Grant::default(),
         };
         for _ in 1..MOST_ROLES {
             add_role_of(&mut here, &[]);
@@ -927,7 +1041,9 @@ mod tests {
         for (role, wanted) in [(with, "audit.read"), (without, "sessions.create")] {
             let Role::Custom(id) = role else { unreachable!() };
             let wanted = Some([wanted.parse().unwrap()].into());
-            let refusal = dana.update_role(id, None, wanted, 3, now()).unwrap_err();
+            let refusal = dana
+                .update_role(id, of_permissions(wanted), 3, now())
+                .unwrap_err();
             assert_eq!(
                 (refusal.code, &*refusal.errors[0].pointer),
                 (Code::RoleSeatFixed, "/permissions")
@@ -943,9 +1059,12 @@ mod tests {
         };
         let dana = access(&here, Role::Admin);
         let (code, unknown) = (|refusal: Refusal| refusal.code, RoleId::mint(now()));
-        let name = || Some("Auditors".parse().unwrap());
+        let name = || RoleUpdate {
+            name: Some("Auditors".parse().unwrap()),
+            ..RoleUpdate::default()
+        };
         assert_eq!(
-            dana.update_role(id, name(), None, 2, now()).map_err(code).err(),
+            dana.update_role(id, name(), 2, now()).map_err(code).err(),
             Some(Code::RevisionMismatch)
         );
         assert_eq!(
@@ -953,9 +1072,7 @@ mod tests {
             Some(Code::RevisionMismatch)
         );
         assert_eq!(
-            dana.update_role(unknown, name(), None, 3, now())
-                .map_err(code)
-                .err(),
+            dana.update_role(unknown, name(), 3, now()).map_err(code).err(),
             Some(Code::RoleNotFound)
         );
         assert_eq!(
@@ -963,7 +1080,7 @@ mod tests {
             Some(Code::RoleNotFound)
         );
 
-        let (renamed, change) = dana.update_role(id, name(), None, 3, now()).unwrap();
+        let (renamed, change) = dana.update_role(id, name(), 3, now()).unwrap();
         assert_eq!((renamed.name.as_str(), renamed.rev), ("Auditors", 4));
         assert!(change.writes.iter().any(|write| {
             matches!(write, Write::OrganizationReplace(new) if new.access_rev == here.access_rev + 1)
@@ -1004,14 +1121,14 @@ mod tests {
             let own_role = add_role(&mut here, own.clone());
             let Role::Custom(id) = add_role(&mut here, before.clone()) else { unreachable!() };
             let caller = access(&here, own_role);
-            let draft = RoleDraft { name: "New".parse().unwrap(), permissions: after.clone() };
+            let draft = RoleDraft { name: "New".parse().unwrap(), grant: after.clone().into() };
 
             let created = caller.create_role(draft, now()).map_err(|refusal| refusal.code);
             prop_assert_eq!(created.is_ok(), after.is_subset(&own));
 
             let seat_kept = before.contains(&Permission::SessionsCreate) == after.contains(&Permission::SessionsCreate);
             let may = before.is_subset(&own) && after.is_subset(&own);
-            let updated = caller.update_role(id, None, Some(after), 3, now()).map_err(|refusal| refusal.code);
+            let updated = caller.update_role(id, of_permissions(Some(after)), 3, now()).map_err(|refusal| refusal.code);
             match updated {
                 Ok(_) => prop_assert!(may && seat_kept),
                 Err(Code::GrantExceedsOwn) => prop_assert!(!may),
@@ -1025,7 +1142,7 @@ mod tests {
         fn who_may_invite_to_a_role_is_who_holds_it_and_manages_invites(held in permissions(), wanted in permissions()) {
             let mut here = organization();
             let role = add_role(&mut here, held.clone());
-            let inviting = here.roles_that_may_invite(&wanted);
+            let inviting = here.roles_that_may_invite(&wanted.clone().into());
             prop_assert!(inviting.contains(&Role::Admin));
             let may = held.contains(&Permission::InvitesManage) && wanted.is_subset(&held);
             prop_assert_eq!(inviting.contains(&role), may);

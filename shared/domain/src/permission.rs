@@ -87,6 +87,23 @@ permissions! {
     ExportsCreate "exports.create" "Export lists that one may see.";
 }
 
+impl Permission {
+    /// Whether it is about the platform's records, which a role may see at some sites only.
+    #[must_use]
+    pub fn is_at_sites(self) -> bool {
+        let object = self.as_str().split('.').next().unwrap_or_default();
+        [
+            "patients",
+            "specialists",
+            "bookings",
+            "transactions",
+            "consents",
+            "exports",
+        ]
+        .contains(&object)
+    }
+}
+
 impl std::str::FromStr for Permission {
     type Err = Refusal;
 

@@ -1,10 +1,12 @@
 //! Roles: three built-in ones and the organization's own.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::code::{Code, Refusal};
-use crate::id::RoleId;
+use crate::id::{RoleId, SiteId};
 use crate::permission::{Permission, Permissions};
 use crate::text::RoleName;
 
@@ -82,6 +84,37 @@ impl From<Role> for String {
     }
 }
 
+/// What a role gives: permissions, and the sites that those about the platform's records are limited to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grant {
+    /// The permissions.
+    pub permissions: Permissions,
+    /// The sites; none where it is not limited.
+    pub sites: Option<BTreeSet<SiteId>>,
+}
+
+impl Grant {
+    /// Whether whoever holds `held` has all of this.
+    #[must_use]
+    pub fn is_within(&self, held: &Self) -> bool {
+        let are_sites_within = match (&self.sites, &held.sites) {
+            (_, None) => true,
+            (Some(wanted), Some(held)) => wanted.is_subset(held),
+            (None, Some(_)) => !self.permissions.iter().any(|permission| permission.is_at_sites()),
+        };
+        are_sites_within && self.permissions.is_subset(&held.permissions)
+    }
+}
+
+impl From<Permissions> for Grant {
+    fn from(permissions: Permissions) -> Self {
+        Self {
+            permissions,
+            sites: None,
+        }
+    }
+}
+
 /// A role made of permissions, kept inside its organization.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CustomRole {
@@ -91,6 +124,9 @@ pub struct CustomRole {
     pub name: RoleName,
     /// What it holds.
     pub permissions: Permissions,
+    /// The sites that its rights on the platform's records are limited to; none where they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sites: Option<BTreeSet<SiteId>>,
     /// Rises with every change.
     pub rev: u64,
     /// When it was made.
@@ -99,6 +135,15 @@ pub struct CustomRole {
 }
 
 impl CustomRole {
+    /// What it gives.
+    #[must_use]
+    pub fn grant(&self) -> Grant {
+        Grant {
+            permissions: self.permissions.clone(),
+            sites: self.sites.clone(),
+        }
+    }
+
     /// Whether whoever holds it takes a provider seat.
     #[must_use]
     pub fn takes_seat(&self) -> bool {
@@ -158,6 +203,7 @@ mod tests {
                 id: RoleId::mint(now()),
                 name: "Care".parse().unwrap(),
                 permissions,
+                sites: None,
                 rev: 1,
                 created_at: now(),
             };

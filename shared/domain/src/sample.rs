@@ -7,8 +7,9 @@ use proptest::sample::subsequence;
 use crate::access::{Access, Phase};
 use crate::account::{Account, Identity};
 use crate::audit::Origin;
+use crate::configuration::{Binding, BindingRole, Configuration};
 use crate::email::EmailAddress;
-use crate::id::{AccountId, OrganizationId, RoleId};
+use crate::id::{AccountId, OrganizationId, RoleId, SiteId};
 use crate::membership::Membership;
 use crate::organization::{Organization, Settings, State};
 use crate::permission::{Permission, Permissions};
@@ -44,11 +45,23 @@ pub(crate) fn organization() -> Organization {
         name: "Riverside Family Practice".parse().unwrap(),
         state: State::Active,
         settings: Settings::default(),
+        configuration: Configuration::default(),
         roles: Vec::new(),
         access_rev: 7,
         rev: 9,
         created_at: now(),
         updated_at: now(),
+    }
+}
+
+/// A binding to a site of its own.
+pub(crate) fn binding(role: BindingRole) -> Binding {
+    Binding {
+        site: SiteId::mint(now()),
+        role,
+        specialists_shared: false,
+        active: true,
+        shards: 1,
     }
 }
 
@@ -59,6 +72,7 @@ pub(crate) fn add_role(organization: &mut Organization, permissions: Permissions
         id,
         name: "Front desk".parse().unwrap(),
         permissions,
+        sites: None,
         rev: 3,
         created_at: now(),
     });

@@ -120,6 +120,8 @@ macro_rules! names {
 names! {
     /// The display name of an organization.
     OrganizationName ..= 100, |text| text;
+    /// The name of a site, as its patients know it.
+    SiteName ..= 100, |text| text;
     /// The name of a custom role.
     RoleName ..= 60, |text| text;
     /// The name of a person. Personal data: hidden in debug output.

@@ -1,0 +1,275 @@
+//! What the platform operator decides about organizations: how much they may see, and which sites they are bound to.
+
+use jiff::Timestamp;
+
+use crate::access::expect_revision;
+use crate::audit::{Actor, AuditEvent, Origin, Verb};
+use crate::change::{Change, Write};
+use crate::code::{At, Code, Refusal};
+use crate::configuration::{BindingRole, Ceiling};
+use crate::id::{AccountId, OrganizationId, SiteId};
+use crate::organization::{Organization, State, reconfigured};
+use crate::plan::Seats;
+use crate::site::{Site, SiteRecord};
+
+/// Somebody who acts for the platform.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    /// Their account.
+    pub account: AccountId,
+    /// From where they act, for the audit log.
+    pub origin: Origin,
+}
+
+/// What the operator wants an organization to be allowed; what is not given stays.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Allowance {
+    /// Another ceiling.
+    pub ceiling: Option<Ceiling>,
+    /// Another limit of provider seats.
+    pub seats: Option<u32>,
+}
+
+/// How an organization is to be bound to a site.
+#[derive(Debug, Clone, Copy)]
+pub struct Bond {
+    /// What it is to the site.
+    pub role: BindingRole,
+    /// Whether the site's specialists are shared with it.
+    pub specialists_shared: bool,
+}
+
+impl Operator {
+    /// The event in the log of `organization`; the platform's own is [`OrganizationId::PLATFORM`].
+    #[must_use]
+    pub fn event(
+        &self,
+        organization: OrganizationId,
+        verb: Verb,
+        object: &impl ToString,
+        now: Timestamp,
+    ) -> AuditEvent {
+        let actor = Actor::Account {
+            id: self.account,
+            role: None,
+        };
+        AuditEvent::new(organization, verb, actor, object, &self.origin, now)
+    }
+
+    /// The organization with another allowance. What it sees is at once no more than that.
+    ///
+    /// # Errors
+    /// [`Code::OrganizationNotFound`] for one that is gone, [`Code::RevisionMismatch`].
+    pub fn allow(
+        &self,
+        organization: Option<Organization>,
+        seats: Option<&Seats>,
+        wanted: Allowance,
+        seen: u64,
+        now: Timestamp,
+    ) -> Result<(Organization, Change), Refusal> {
+        let old = existing(organization)?;
+        expect_revision(old.rev, seen)?;
+        let ceiling = wanted.ceiling.unwrap_or(old.configuration.ceiling);
+        let new = old.with_configuration(old.configuration.under(ceiling), now);
+        let event = self.event(old.id, Verb::CeilingChanged, &old.id, now);
+        let before = old.configuration.ceiling;
+        let text = |text: &str| Some(text.to_owned());
+        let event = reconfigured(event, &old.configuration, &new.configuration)
+            .changed(
+                "ceiling.scope",
+                text(before.scope.as_str()),
+                text(ceiling.scope.as_str()),
+            )
+            .changed(
+                "ceiling.directory",
+                text(before.directory.as_str()),
+                text(ceiling.directory.as_str()),
+            )
+            .changed(
+                "ceiling.registration",
+                text(before.registration.as_str()),
+                text(ceiling.registration.as_str()),
+            )
+            .changed(
+                "ceiling.sites",
+                Some(before.sites.to_string()),
+                Some(ceiling.sites.to_string()),
+            );
+        let event = match wanted.seats {
+            Some(limit) => event.changed(
+                "seats",
+                seats.map(|seats| seats.limit.to_string()),
+                Some(limit.to_string()),
+            ),
+            None => event,
+        };
+        let change = Change::audited(event)
+            .write(Write::OrganizationReplace(new.clone()))
+            .writes(wanted.seats.map(|limit| Write::SeatLimit(old.root, limit)));
+        Ok((new, change))
+    }
+
+    /// A new site of the platform.
+    ///
+    /// # Errors
+    /// As [`Site::new`].
+    pub fn create_site(
+        &self,
+        record: SiteRecord,
+        shards: u8,
+        now: Timestamp,
+    ) -> Result<(Site, Change), Refusal> {
+        let site = Site::new(record, shards, now)?;
+        let event = self.event(OrganizationId::PLATFORM, Verb::SiteCreated, &site.id, now);
+        Ok((
+            site.clone(),
+            Change::audited(event).write(Write::SiteCreate(site)),
+        ))
+    }
+
+    /// The organization, bound to `site`, or bound in another way.
+    ///
+    /// # Errors
+    /// [`Code::OrganizationNotFound`] and [`Code::SiteUnknown`] for what is not there, [`Code::LimitExceeded`].
+    pub fn bind(
+        &self,
+        organization: Option<Organization>,
+        site: Option<&Site>,
+        bond: Bond,
+        now: Timestamp,
+    ) -> Result<(Organization, Change), Refusal> {
+        let old = existing(organization).at("/organization_id")?;
+        let site = site
+            .ok_or(Code::SiteUnknown)
+            .map_err(Refusal::from)
+            .at("/site_id")?;
+        let binding = site.binding(bond.role, bond.specialists_shared);
+        let new = old.with_configuration(old.configuration.bound(binding)?, now);
+        let event = self
+            .event(old.id, Verb::SiteBound, &site.id, now)
+            .changed("role", None, Some(bond.role.as_str().to_owned()))
+            .changed(
+                "specialists_shared",
+                None,
+                Some(bond.specialists_shared.to_string()),
+            );
+        let change = Change::audited(event)
+            .write(Write::BindingPut(old.id, binding))
+            .write(Write::OrganizationReplace(new.clone()));
+        Ok((new, change))
+    }
+
+    /// The organization, no longer bound to `site`: nothing of it is seen any more.
+    ///
+    /// # Errors
+    /// [`Code::OrganizationNotFound`], [`Code::SiteNotFound`] for a site that it is not bound to.
+    pub fn unbind(
+        &self,
+        organization: Option<Organization>,
+        site: SiteId,
+        now: Timestamp,
+    ) -> Result<Change, Refusal> {
+        let old = existing(organization)?;
+        if old.configuration.binding(site).is_none() {
+            return Err(Code::SiteNotFound.into());
+        }
+        let new = old.with_configuration(old.configuration.unbound(site), now);
+        let event = self.event(old.id, Verb::SiteUnbound, &site, now);
+        Ok(Change::audited(event)
+            .write(Write::BindingDelete(old.id, site))
+            .write(Write::OrganizationReplace(new)))
+    }
+}
+
+fn existing(organization: Option<Organization>) -> Result<Organization, Refusal> {
+    organization
+        .filter(|organization| !matches!(organization.state, State::Dissolved { .. }))
+        .ok_or_else(|| Code::OrganizationNotFound.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::configuration::{Directory, Registration, Scope};
+    use crate::organization::ZoneName;
+    use crate::sample::{now, organization};
+    use crate::site::Status;
+
+    fn operator() -> Operator {
+        Operator {
+            account: AccountId::of("sample", "olga"),
+            origin: Origin::default(),
+        }
+    }
+
+    fn site() -> Site {
+        let record = SiteRecord {
+            name: "Riverside".parse().unwrap(),
+            domains: std::collections::BTreeSet::new(),
+            time_zone: ZoneName::default(),
+            status: Status::Live,
+        };
+        operator().create_site(record, 2, now()).unwrap().0
+    }
+
+    #[test]
+    fn a_lower_ceiling_narrows_at_once() {
+        let here = organization();
+        let ceiling = Ceiling {
+            scope: Scope::Patients,
+            directory: Directory::Enrolled,
+            registration: Registration::InviteOnly,
+            sites: 0,
+        };
+        let wanted = Allowance {
+            ceiling: Some(ceiling),
+            seats: Some(40),
+        };
+        let (new, change) = operator()
+            .allow(Some(here.clone()), None, wanted, here.rev, now())
+            .unwrap();
+        assert_eq!(new.configuration.scope, Scope::Patients);
+        assert_eq!(new.configuration.directory, Directory::Enrolled);
+        assert_eq!(new.access_rev, here.access_rev + 1);
+        assert!(change.writes.contains(&Write::SeatLimit(here.root, 40)));
+        let told = &change.audit[0].changes;
+        assert!(
+            told.contains_key("scope") && told.contains_key("ceiling.scope") && told.contains_key("seats")
+        );
+        let refused = operator().allow(Some(here.clone()), None, wanted, here.rev + 1, now());
+        assert_eq!(refused.unwrap_err().code, Code::RevisionMismatch);
+        let ended = Organization {
+            state: State::Dissolved { at: now() },
+            ..here
+        };
+        let refused = operator().allow(Some(ended), None, wanted, 9, now());
+        assert_eq!(refused.unwrap_err().code, Code::OrganizationNotFound);
+    }
+
+    #[test]
+    fn binding_and_unbinding_are_told_in_the_organizations_log() {
+        let (here, site) = (organization(), site());
+        let bond = Bond {
+            role: BindingRole::Shared,
+            specialists_shared: true,
+        };
+        let (changed, change) = operator()
+            .bind(Some(here.clone()), Some(&site), bond, now())
+            .unwrap();
+        assert_eq!(changed.configuration.binding(site.id).unwrap().shards, 2);
+        assert_eq!(
+            (change.audit[0].organization, change.audit[0].verb),
+            (here.id, Verb::SiteBound)
+        );
+        let change = operator().unbind(Some(changed), site.id, now()).unwrap();
+        assert!(change.writes.contains(&Write::BindingDelete(here.id, site.id)));
+        let refused = operator().unbind(Some(here.clone()), site.id, now());
+        assert_eq!(refused.unwrap_err().code, Code::SiteNotFound);
+        let refused = operator().bind(Some(here), None, bond, now()).unwrap_err();
+        assert_eq!(
+            (refused.code, refused.errors[0].pointer.as_str()),
+            (Code::SiteUnknown, "/site_id")
+        );
+    }
+}

@@ -5,6 +5,7 @@
 mod clinic;
 mod elsewhere;
 pub mod ids;
+mod network;
 mod parts;
 mod people;
 mod script;

@@ -10,7 +10,7 @@ use futures_util::future::{BoxFuture, join_all};
 use http::Method;
 use lambda_http::request::LambdaRequest;
 use lambda_runtime::LambdaEvent;
-use portal_app::{App, Config, ConfigError, InviteWeb, Mailing, Part, Relaying, Web};
+use portal_app::{App, Config, ConfigError, InviteWeb, Mailing, Part, PlatformWeb, Relaying, Web};
 use portal_http::{Function, Routes};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -46,6 +46,14 @@ pub fn described() -> Vec<Described> {
         Described {
             name: "audit",
             document: audit::routes().document(),
+        },
+        Described {
+            name: "sites",
+            document: sites::routes().document(),
+        },
+        Described {
+            name: "platform",
+            document: platform::routes().document(),
         },
     ]
 }
@@ -124,6 +132,8 @@ pub(crate) fn behind_gateway(sandboxes: &[Config]) -> Result<BehindGateway, Conf
             "organizations" => several(sandboxes, name, organizations::routes)?,
             "invites" => several(sandboxes, name, invites::routes)?,
             "members" => several(sandboxes, name, members::routes)?,
+            "sites" => several(sandboxes, name, sites::routes)?,
+            "platform" => several(sandboxes, name, platform::routes)?,
             _ => several(sandboxes, name, audit::routes)?,
         };
         all.warm_up.push(warm_up);
@@ -190,6 +200,10 @@ pub fn named(config: &Config, name: &str) -> Result<Option<Consumer>, ConfigErro
         )),
         "members" => Some(behind_api(members::routes().into_function(&Web::build(config)?))),
         "audit" => Some(behind_api(audit::routes().into_function(&Web::build(config)?))),
+        "sites" => Some(behind_api(sites::routes().into_function(&Web::build(config)?))),
+        "platform" => Some(behind_api(
+            platform::routes().into_function(&PlatformWeb::build(config)?),
+        )),
         name => consumers(config)?
             .into_iter()
             .find_map(|(known, consumer)| (known == name).then_some(consumer)),

@@ -337,7 +337,7 @@ async fn key_set(State(identity): State<Identity>) -> Response {
     let keys: Vec<Value> = lock(&identity.0.keys)
         .iter()
         .map(SigningKey::public)
-        .chain([sample::key()])
+        .chain(sample::keys())
         .collect();
     Json(json!({ "keys": keys })).into_response()
 }

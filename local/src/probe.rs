@@ -3,6 +3,7 @@
 mod cost;
 mod person;
 mod scene;
+mod sites;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,7 +17,7 @@ pub use self::person::{Answer, Person, Request};
 pub use self::scene::Scene;
 use crate::functions::{Described, described};
 use crate::identity::SignIn;
-use crate::stack::{Failure, Options, Stack};
+use crate::stack::{Failure, OPERATOR, Options, Stack};
 
 /// A route, as its function describes it.
 #[derive(Debug, Clone)]
@@ -60,6 +61,13 @@ pub fn routes() -> Vec<Route> {
         }
     }
     all
+}
+
+/// Whether an operation is one of the platform's operators.
+#[must_use]
+pub fn is_operators(operation: &str) -> bool {
+    let is_theirs = |route: &Route| route.operation == operation && route.path.starts_with("/v1/platform/");
+    routes().iter().any(is_theirs)
 }
 
 /// Somebody, by what they are to the organization that a route is asked about.
@@ -107,6 +115,8 @@ pub enum Needed {
     SignIn,
     /// The link of a mailed invite, signed in with the address it was sent to.
     Link,
+    /// To act for the platform.
+    Operator,
     /// To be a member.
     Membership,
     /// A permission.
@@ -174,6 +184,14 @@ impl Probe {
         })
     }
 
+    /// Somebody who acts for the platform.
+    ///
+    /// # Errors
+    /// As [`Self::person`].
+    pub fn operator(&self) -> Result<Person, Failure> {
+        self.signed_in("operator", OPERATOR)
+    }
+
     fn identity(&self, sign_in: &SignIn) -> Result<(String, String), Failure> {
         let signed_in = self.stack.identity.sign_in(sign_in)?;
         Ok((signed_in.account_id.to_string(), signed_in.access_token))
@@ -203,6 +221,7 @@ fn needed_by(route: &Route, answer: &Answer) -> Result<Needed, Failure> {
         (200..300, _) if in_organization => Needed::Membership,
         (200..300, _) => Needed::SignIn,
         (404, "invite_not_found") if !in_organization => Needed::Link,
+        (403, "operator_required") => Needed::Operator,
         (403, "permission_missing") => {
             let named = |permission: &&Permission| answer.detail.ends_with(permission.as_str());
             let permission = Permission::ALL.iter().find(named);

@@ -33,6 +33,8 @@ use crate::{clock, loopback};
 
 /// The table's name.
 pub const TABLE: &str = "portal";
+/// Who acts for the platform.
+pub const OPERATOR: &str = "operator@portal.example";
 /// The only client of the development identity provider.
 pub const CLIENT: &str = "portal-local";
 /// The name that account ids are made from.
@@ -323,6 +325,7 @@ fn variables(base: &str, identity: &Identity) -> BTreeMap<String, String> {
             "Organization Portal <portal@portal.example>".to_owned(),
         ),
         ("MAIL_QUEUE_URL", format!("{base}/_local/aws/sqs/{MAIL_QUEUE}")),
+        ("PLATFORM_OPERATORS", OPERATOR.to_owned()),
         ("SERVER_TIMING", "true".to_owned()),
         ("LOG_LEVEL", "info".to_owned()),
     ]

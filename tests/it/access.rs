@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::try_join_all;
 use portal_domain::permission::Permission;
-use portal_local::probe::{Person, Probe, Who, routes};
+use portal_local::probe::{Person, Probe, Who, is_operators, routes};
 use portal_local::stack::Failure;
 
 /// A route: what it needs, and the statuses that everybody gets, in the order of [`Who::ALL`].
@@ -52,12 +52,27 @@ const TABLE: &[Row] = &[
     ("get_me",                "",                    [401, 200, 200, 200, 200, 200, 200, 200, 200]),
     ("update_me",             "",                    [401, 200, 200, 200, 200, 200, 200, 200, 200]),
     ("list_audit_events",     "audit.read",          [401, 404, 200, 403, 403, 200, 200, 404, 200]),
+    ("get_access",            "organization.update", [401, 404, 403, 403, 403, 200, 200, 404, 409]),
+    ("update_access",         "organization.update", [401, 404, 403, 403, 403, 200, 200, 404, 409]),
+    ("create_site",           "organization.update", [401, 404, 403, 403, 403, 201, 201, 404, 409]),
+    ("list_sites",            "",                    [401, 404, 200, 200, 200, 200, 200, 404, 409]),
+    ("get_site",              "",                    [401, 404, 200, 200, 200, 200, 200, 404, 409]),
+    ("update_site",           "organization.update", [401, 404, 403, 403, 403, 200, 200, 404, 409]),
+    // What the platform's operator does is nobody else's, whatever they are in an organization.
+    ("get_platform_organization",    "",             [401, 403, 403, 403, 403, 403, 403, 403, 403]),
+    ("update_platform_organization", "",             [401, 403, 403, 403, 403, 403, 403, 403, 403]),
+    ("bind_site",             "",                    [401, 403, 403, 403, 403, 403, 403, 403, 403]),
+    ("unbind_site",           "",                    [401, 403, 403, 403, 403, 403, 403, 403, 403]),
+    ("create_platform_site",  "",                    [401, 403, 403, 403, 403, 403, 403, 403, 403]),
+    ("list_platform_sites",   "",                    [401, 403, 403, 403, 403, 403, 403, 403, 403]),
+    ("list_site_bindings",    "",                    [401, 403, 403, 403, 403, 403, 403, 403, 403]),
 ];
 
 /// The codes that say why somebody may not do something.
 fn code_of(status: u16, operation: &str) -> &'static str {
     match status {
         401 => "unauthenticated",
+        403 if is_operators(operation) => "operator_required",
         403 => "permission_missing",
         404 if operation.ends_with("_invite") && is_by_link(operation) => "invite_not_found",
         404 => "organization_not_found",

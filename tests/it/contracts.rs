@@ -347,6 +347,8 @@ fn build(function: &str, config: &Config) -> Result<(), ConfigError> {
         "invites" => routed::<InviteWeb>(invites::routes(), config),
         "members" => routed(members::routes(), config),
         "audit" => routed(audit::routes(), config),
+        "sites" => routed(sites::routes(), config),
+        "platform" => routed(platform::routes(), config),
         "relay" => Relaying::build(config).map(drop),
         "send-mail" => Mailing::build(config).map(drop),
         "expire-invites" | "finish-dissolutions" => App::build(config).map(drop),
@@ -360,6 +362,7 @@ fn reads(function: &str, variable: &str) -> bool {
     match variable {
         "LOG_LEVEL" => true,
         "MAIL_CONFIGURATION_SET" => function == "send-mail",
+        "PLATFORM_OPERATORS" => function == "platform",
         _ => is_behind_api,
     }
 }
@@ -484,6 +487,7 @@ async fn everything_that_is_asked() -> Vec<Operation> {
         "list_invites",
         "list_members",
         "list_audit_events",
+        "list_sites",
     ] {
         let request = scene.request(operation, &founder, false).await.unwrap();
         probe.stack.clock.advance(DAY);

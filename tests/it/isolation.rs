@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portal_domain::account::Account;
 use portal_domain::change::{Change, Write};
-use portal_domain::id::{AccountId, InviteId, OrganizationId, RoleId};
+use portal_domain::id::{AccountId, InviteId, OrganizationId, RoleId, SiteId};
 use portal_local::dynamodb::Operation;
 use portal_local::faults::{Kind, Rule};
 use portal_store::StoreError;
@@ -24,6 +24,7 @@ struct Ids {
     invite: String,
     account: String,
     role: String,
+    site: String,
 }
 
 impl Ids {
@@ -35,15 +36,17 @@ impl Ids {
             invite: InviteId::mint(now).to_string(),
             account: AccountId::of("nowhere", "nobody").to_string(),
             role: RoleId::mint(now).to_string(),
+            site: SiteId::mint(now).to_string(),
         }
     }
 
-    fn all(&self) -> [(&'static str, &str); 4] {
+    fn all(&self) -> [(&'static str, &str); 5] {
         [
             ("{organization_id}", &self.organization),
             ("{invite_id}", &self.invite),
             ("{account_id}", &self.account),
             ("{role_id}", &self.role),
+            ("{site_id}", &self.site),
         ]
     }
 
@@ -66,6 +69,9 @@ fn body(method: &Method, route: &str, ids: &Ids) -> Option<Value> {
     let last = route.rsplit('/').next().unwrap_or_default();
     match (method.as_str(), last) {
         ("POST", "dissolution") => Some(json!({ "name": "Hillside", "remove_members": true })),
+        ("PUT", "access") => Some(
+            json!({ "scope": "both", "directory": "sites", "registration": "open", "sites": [ids.site] }),
+        ),
         ("POST", "roles") => Some(json!({ "name": "Desk", "permissions": [] })),
         ("POST", "invites") => Some(json!({ "email": "new@hillside.example", "role": "viewer" })),
         ("POST", "bulk") => {
@@ -73,7 +79,7 @@ fn body(method: &Method, route: &str, ids: &Ids) -> Option<Value> {
         }
         ("POST", "resend" | "leave") => Some(json!({})),
         ("PATCH", "{account_id}") => Some(json!({ "role": "viewer" })),
-        ("PATCH", _) => Some(json!({ "name": "Taken over" })),
+        ("POST", "sites") | ("PATCH", _) => Some(json!({ "name": "Taken over" })),
         ("POST" | "PUT", other) => panic!("say which body {method} …/{other} takes"),
         _ => None,
     }
@@ -156,6 +162,12 @@ async fn two_clinics(portal: &Portal) -> (Clinic<'_>, Clinic<'_>, Ids) {
             .id(),
         account: member.account.to_string(),
         role: theirs.role("Desk", &[]).await,
+        site: theirs
+            .admin
+            .post(&theirs.path("/sites"), json!({ "name": "Hillside Online" }))
+            .await
+            .expect(201)
+            .id(),
     };
     (ours, theirs, ids)
 }
@@ -191,7 +203,7 @@ async fn to_strangers_an_organization_is_not_there() {
     let mut tried = 0;
     for (_, method, route) in routes()
         .into_iter()
-        .filter(|(_, _, route)| route.contains("{organization_id}"))
+        .filter(|(_, _, route)| route.starts_with("/v1/organizations/{organization_id}"))
     {
         // When the first one's admin asks for what is theirs, and for what is nobody's
         let (answer, operations) = asked(&portal, &ours.admin, &method, &route, &their_ids).await;
@@ -492,7 +504,7 @@ async fn a_removed_members_write_is_refused_even_between_its_check_and_its_commi
     );
     for (_, method, route) in routes()
         .into_iter()
-        .filter(|(_, _, route)| route.contains("{organization_id}"))
+        .filter(|(_, _, route)| route.starts_with("/v1/organizations/{organization_id}"))
     {
         let ids = Ids {
             organization: clinic.id.to_string(),

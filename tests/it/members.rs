@@ -12,7 +12,7 @@ use portal_domain::invite::LIFETIME;
 use portal_domain::membership::Membership;
 use portal_domain::organization::{RoleDraft, Update};
 use portal_domain::permission::Permission;
-use portal_domain::role::Role;
+use portal_domain::role::{Grant, Role};
 use portal_local::faults::{Kind, Rule};
 use portal_store::StoreError;
 use reqwest::Method;
@@ -609,7 +609,7 @@ async fn a_removed_members_token_and_cursor_are_dead_at_once() {
         .unwrap();
     let role = RoleDraft {
         name: "Late".parse().unwrap(),
-        permissions: BTreeSet::new(),
+        grant: Grant::default(),
     };
     let late = [
         right.remove_member(&ada, ada.rev, now).unwrap(),

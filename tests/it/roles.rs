@@ -7,7 +7,7 @@ use portal_domain::access::{Access, Phase};
 use portal_domain::audit::Origin;
 use portal_domain::organization::RoleDraft;
 use portal_domain::permission::{PRESETS, Permission};
-use portal_domain::role::{MOST_ROLES, Role};
+use portal_domain::role::{Grant, MOST_ROLES, Role};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -245,7 +245,7 @@ async fn roles_made_by_clocks_that_differ_are_listed_without_a_gap_or_a_duplicat
     let access = Access::resolve(organization, known.memberships, None, Phase::Active, origin, now).unwrap();
     let draft = RoleDraft {
         name: "Ahead".parse().unwrap(),
-        permissions: BTreeSet::new(),
+        grant: Grant::default(),
     };
     let ahead = portal.clock.now() + SignedDuration::from_mins(5);
     let (first, change) = access.create_role(draft, ahead).unwrap();

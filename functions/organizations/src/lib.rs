@@ -1,5 +1,6 @@
 //! Organizations: create, see, configure, leave and dissolve them, and their custom roles.
 
+mod access;
 mod create;
 mod dissolution;
 mod get;
@@ -20,6 +21,7 @@ pub fn routes() -> Routes<Web> {
     Routes::default()
         .with(routes!(create::create_organization, list::list_organizations))
         .with(routes!(get::get_organization, update::update_organization))
+        .with(routes!(access::get_access, access::update_access))
         .with(routes!(leave::leave_organization))
         .with(routes!(
             dissolution::dissolve_organization,

@@ -5,16 +5,10 @@ use portal_app::Web;
 use portal_domain::organization::Organization;
 use portal_domain::text::sorted;
 use portal_http::problem::Problem;
-use portal_http::{ApiError, Caller, List, ListView, Paging, Reply};
+use portal_http::{ApiError, Caller, List, ListView, NoFilter, Paging, Reply};
 use portal_store::Page;
-use serde::Deserialize;
 
 use crate::view::OrganizationView;
-
-/// No filters.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NoFilter {}
 
 /// List my organizations
 ///

@@ -1,21 +1,24 @@
 //! `/v1/organizations/{organization_id}/roles` and `…/roles/{role_id}`.
 
+use std::collections::BTreeSet;
+
 use axum::extract::State;
 use jiff::Timestamp;
 use portal_app::Web;
 use portal_domain::code::{Code, Refusal};
-use portal_domain::id::{OrganizationId, RoleId};
-use portal_domain::organization::RoleDraft;
+use portal_domain::id::{OrganizationId, RoleId, SiteId};
+use portal_domain::organization::{self, RoleDraft};
 use portal_domain::permission::{Permissions, need};
-use portal_domain::role::CustomRole;
+use portal_domain::role::{CustomRole, Grant};
 use portal_domain::text::RoleName;
+use portal_domain::wish::Wish;
 use portal_http::problem::Problem;
-use portal_http::{ApiError, Idempotent, IfMatch, Json, List, ListView, Member, Paging, Path, Reply, View};
+use portal_http::{
+    ApiError, Idempotent, IfMatch, Json, List, ListView, Member, NoFilter, Paging, Path, Reply, View,
+};
 use portal_store::Page;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-
-use crate::list::NoFilter;
 
 /// A custom role.
 #[derive(Debug, Serialize, ToSchema)]
@@ -27,6 +30,8 @@ pub(crate) struct RoleView {
     name: String,
     /// What it holds.
     permissions: Vec<&'static str>,
+    /// The sites that its rights on patients, specialists, bookings, money and consents are limited to; null where they are not.
+    sites: Option<Vec<String>>,
     /// Whether its holders take provider seats.
     takes_seat: bool,
     /// When it was made.
@@ -46,6 +51,10 @@ impl From<&CustomRole> for RoleView {
                 .iter()
                 .map(|permission| permission.as_str())
                 .collect(),
+            sites: role
+                .sites
+                .as_ref()
+                .map(|sites| sites.iter().map(ToString::to_string).collect()),
             takes_seat: role.takes_seat(),
             created_at: role.created_at,
         }
@@ -62,6 +71,10 @@ pub(crate) struct RoleCreate {
     /// What it holds; none that the caller does not hold.
     #[schema(value_type = Vec<String>, example = json!(["members.read"]))]
     permissions: Permissions,
+    /// Sites of the organization that its rights on the platform's records are to be limited to.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    sites: Option<BTreeSet<SiteId>>,
 }
 
 /// What is to change of a role; what is not given stays.
@@ -74,6 +87,10 @@ pub(crate) struct RoleUpdate {
     /// What it holds. Whether that includes `sessions.create` cannot change.
     #[schema(value_type = Option<Vec<String>>)]
     permissions: Option<Permissions>,
+    /// Another limit to sites; null takes it away.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    sites: Wish<BTreeSet<SiteId>>,
 }
 
 type InPath = Path<(OrganizationId, RoleId)>;
@@ -93,10 +110,17 @@ pub(crate) async fn create_role(
             Some(&request.key),
             async || Ok(()),
             |access, (), now| {
-                let RoleCreate { name, permissions } = &request.body;
+                let RoleCreate {
+                    name,
+                    permissions,
+                    sites,
+                } = &request.body;
                 let draft = RoleDraft {
                     name: name.clone(),
-                    permissions: permissions.clone(),
+                    grant: Grant {
+                        permissions: permissions.clone(),
+                        sites: sites.clone(),
+                    },
                 };
                 let (role, change) = access.create_role(draft, now)?;
                 let location = format!("/v1/organizations/{}/roles/{}", member.organization, role.id);
@@ -165,8 +189,12 @@ pub(crate) async fn update_role(
             None,
             async || Ok(()),
             |access, (), now| {
-                let RoleUpdate { name, permissions } = &wanted;
-                let (role, change) = access.update_role(id, name.clone(), permissions.clone(), seen, now)?;
+                let update = organization::RoleUpdate {
+                    name: wanted.name.clone(),
+                    permissions: wanted.permissions.clone(),
+                    sites: wanted.sites.clone(),
+                };
+                let (role, change) = access.update_role(id, update, seen, now)?;
                 Ok::<_, Refusal>((change, Reply::ok(&RoleView::from(&role)).etag(role.rev)))
             },
         )

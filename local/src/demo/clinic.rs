@@ -15,7 +15,7 @@ use portal_domain::role::{CustomRole, Role};
 
 use super::people::{Accounts, CARING_ADMIN, MEMBERS};
 use super::script::{Script, hours_ago};
-use super::{INVITEE, ids, parts};
+use super::{INVITEE, ids, network, parts};
 
 const ORGANIZATION: OrganizationId = ids::RIVERSIDE;
 
@@ -51,6 +51,7 @@ pub(super) fn write(script: &mut Script, accounts: &Accounts, now: Timestamp) ->
         members.iter().skip(1).map(|member| &member.membership),
     ));
     founding(script, &organization, dana.id, began);
+    network::write(script, dana.id, began)?;
     for member in &members {
         came(script, accounts, member);
     }
@@ -69,19 +70,21 @@ pub(super) fn write(script: &mut Script, accounts: &Accounts, now: Timestamp) ->
     gone(script, &organization, accounts, (dana, ngozi), now)
 }
 
-/// The clinic as it is after its first day: settings changed once, a role made four times.
+/// The clinic as it is after its first day: settings changed once, a role made four times, a site twice.
 fn organization(began: Timestamp) -> Result<Organization, Refusal> {
     let roles = ROLES.into_iter().zip(1..).map(|((id, name, preset), hour)| {
         Ok::<_, Refusal>(CustomRole {
             id,
             name: name.parse()?,
             permissions: preset_permissions(preset),
+            sites: None,
             rev: 1,
             created_at: began + SignedDuration::from_hours(hour),
         })
     });
     let roles: Vec<CustomRole> = roles.collect::<Result<_, _>>()?;
-    let changes = 1 + u64::try_from(roles.len()).unwrap_or(0);
+    let configuration = network::configuration(began)?;
+    let changes = 1 + u64::try_from(roles.len() + configuration.bindings.len()).unwrap_or(0);
     let new = parts::organization(ORGANIZATION, "Riverside Family Practice", began)?;
     Ok(Organization {
         settings: Settings {
@@ -89,6 +92,7 @@ fn organization(began: Timestamp) -> Result<Organization, Refusal> {
             languages: Languages::default(),
             ..Settings::default()
         },
+        configuration,
         rev: new.rev + changes,
         access_rev: new.access_rev + changes,
         updated_at: roles.last().map_or(began, |role| role.created_at),

@@ -1,6 +1,6 @@
 //! The ids that are the same in every demo, so that an event can name them.
 
-use portal_domain::id::{InviteId, OrganizationId, RoleId};
+use portal_domain::id::{InviteId, OrganizationId, RoleId, SiteId};
 use uuid::Uuid;
 
 /// When the clinic began to use the portal, in milliseconds: 2026-09-07T07:30:00Z.
@@ -31,6 +31,13 @@ pub const COMPLIANCE: RoleId = RoleId::from_uuid(at(BEGAN, 12));
 pub const BILLING: RoleId = RoleId::from_uuid(at(BEGAN, 13));
 /// A role of the clinic that nobody holds.
 pub const EDITORS: RoleId = RoleId::from_uuid(at(BEGAN, 14));
+
+/// The clinic's online practice: `sit_01a07ac6-20c0-7000-8000-000000000015`.
+pub const ONLINE: SiteId = SiteId::from_uuid(at(BEGAN, 21));
+/// The clinic's practice in the city.
+pub const CITY: SiteId = SiteId::from_uuid(at(BEGAN, 22));
+/// A site of the platform that no organization is bound to.
+pub const LAKESIDE: SiteId = SiteId::from_uuid(at(BEGAN, 23));
 
 /// The demo's invite with this number. Later ones have higher numbers.
 #[must_use]

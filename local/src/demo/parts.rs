@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use portal_domain::account::Account;
 use portal_domain::change::{Change, CountChange, Write};
 use portal_domain::code::Refusal;
+use portal_domain::configuration::Configuration;
 use portal_domain::due::{Due, Job};
 use portal_domain::email::EmailAddress;
 use portal_domain::id::{InviteId, OrganizationId};
@@ -24,6 +25,7 @@ pub(super) fn organization(id: OrganizationId, name: &str, at: Timestamp) -> Res
         name: name.parse()?,
         state: Life::Active,
         settings: Settings::default(),
+        configuration: Configuration::default(),
         roles: Vec::new(),
         access_rev: 1,
         rev: 1,

@@ -73,6 +73,14 @@ impl Request {
         }
     }
 
+    pub(super) fn put(path: impl Into<String>, seen: Option<String>, body: Value) -> Self {
+        Self {
+            body: Some(body),
+            if_match: seen,
+            ..Self::new(Method::PUT, path)
+        }
+    }
+
     pub(super) fn delete(path: impl Into<String>, seen: Option<String>) -> Self {
         Self {
             if_match: seen,

@@ -4,6 +4,7 @@ use portal_domain::id::{InviteId, OrganizationId};
 use serde_json::json;
 
 use super::person::{Answer, Person, Request};
+use super::sites::wide;
 use super::{Probe, Who};
 use crate::stack::Failure;
 
@@ -14,6 +15,7 @@ pub struct Scene<'a> {
     pub(super) probe: &'a Probe,
     /// Who made it; an admin.
     pub founder: Person,
+    pub(super) operator: Person,
     /// The organization.
     pub organization: OrganizationId,
     /// The role that invites of this scene offer.
@@ -23,7 +25,7 @@ pub struct Scene<'a> {
 }
 
 impl Probe {
-    /// A new organization, with seats for all who come.
+    /// A new organization, with seats for all who come and as many sites as there can be.
     ///
     /// # Errors
     /// When it cannot be made.
@@ -31,10 +33,21 @@ impl Probe {
         let founder = self.person()?;
         let made = founder.post("/v1/organizations", json!({ "name": NAME })).await?;
         let organization = made.id()?.parse()?;
-        self.stack.app.store.set_seat_limit(organization, 1_000).await?;
+        let operator = self.operator()?;
+        let path = format!("/v1/platform/organizations/{organization}");
+        let seen = operator.get(&path).await?.etag;
+        operator
+            .send(&Request::patch(
+                path,
+                seen,
+                json!({ "ceiling": wide(), "seat_limit": 1_000 }),
+            ))
+            .await?
+            .success()?;
         let mut scene = Scene {
             probe: self,
             founder,
+            operator,
             organization,
             offered: String::new(),
             nothing: String::new(),
@@ -191,6 +204,9 @@ impl Scene<'_> {
         caller: &Person,
         may_be_invited: bool,
     ) -> Result<Request, Failure> {
+        if let Some(request) = self.about_sites(operation).await? {
+            return Ok(request);
+        }
         let somebody = self.probe.person()?;
         let email = &somebody.email;
         Ok(match operation {

@@ -38,6 +38,7 @@ variables! {
     IDENTITY_JWKS_URL "Where the identity provider publishes its keys: https, or http on loopback." None;
     LINK_KEYS "The keys that sign invite links: `{\"current\":\"k1\",\"keys\":{\"k1\":\"<base64 of 32 bytes>\"}}`. Keep a former key for eight days." None;
     CURSOR_KEY "The key that seals list cursors: base64 of 32 bytes. Changing it ends lists that people are paging through." None;
+    PLATFORM_OPERATORS "The verified addresses of those who act for the platform, separated by commas." Some("");
     ALLOWED_ORIGINS "The web origins that may call the API from a browser, separated by commas." Some("");
     MAIL_SENDER "Who mails come from: `Name <address>` or an address." None;
     MAIL_CONFIGURATION_SET "The SES configuration set; without one, bounces and complaints are not reported." Some("");

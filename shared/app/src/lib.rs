@@ -14,6 +14,6 @@ pub use config::{Config, ConfigError};
 pub use cursor::Cursors;
 pub use identity::{Identities, SignInError};
 pub use link::Links;
-pub use parts::{App, InviteWeb, Mailing, Part, Relaying, Web};
+pub use parts::{App, InviteWeb, Mailing, Part, PlatformWeb, Relaying, Web};
 pub use queue::{Queue, QueueError};
 pub use work::{Report, work_off};

@@ -1,13 +1,16 @@
 //! What each kind of function has. A part that is not configured means no start: there is no half a function.
 
+use std::sync::Arc;
+
+use portal_domain::email::EmailAddress;
 use portal_mail::mailer::Mailer;
 use portal_mail::sender::Sender;
 use portal_store::Store;
 
 use crate::clock::Clock;
 use crate::config::{
-    ALLOWED_ORIGINS, Config, ConfigError, MAIL_CONFIGURATION_SET, MAIL_QUEUE_URL, MAIL_SENDER, SERVER_TIMING,
-    TABLE_NAME,
+    ALLOWED_ORIGINS, Config, ConfigError, MAIL_CONFIGURATION_SET, MAIL_QUEUE_URL, MAIL_SENDER,
+    PLATFORM_OPERATORS, SERVER_TIMING, TABLE_NAME,
 };
 use crate::cursor::Cursors;
 use crate::identity::Identities;
@@ -61,7 +64,7 @@ pub struct Web {
     /// The seal of list cursors.
     pub cursors: Cursors,
     /// The web origins that may call.
-    pub origins: std::sync::Arc<[String]>,
+    pub origins: Arc<[String]>,
     /// Whether answers tell their cost.
     pub server_timing: bool,
 }
@@ -113,6 +116,39 @@ impl Part for InviteWeb {
 }
 
 impl AsRef<Web> for InviteWeb {
+    fn as_ref(&self) -> &Web {
+        &self.web
+    }
+}
+
+/// What the platform operator's function has.
+#[derive(Debug, Clone)]
+pub struct PlatformWeb {
+    /// What all functions behind the API have.
+    pub web: Web,
+    /// The addresses of the operators.
+    pub operators: Arc<[EmailAddress]>,
+}
+
+impl Part for PlatformWeb {
+    fn build(config: &Config) -> Result<Self, ConfigError> {
+        let operators = config.list(&PLATFORM_OPERATORS)?;
+        let operators = operators.iter().map(|address| address.parse());
+        let operators: Vec<EmailAddress> = operators
+            .collect::<Result<_, _>>()
+            .map_err(|_| ConfigError::Invalid(PLATFORM_OPERATORS.name, "not e-mail addresses".to_owned()))?;
+        Ok(Self {
+            web: Web::build(config)?,
+            operators: operators.into(),
+        })
+    }
+
+    async fn warm_up(&self) {
+        self.web.warm_up().await;
+    }
+}
+
+impl AsRef<Web> for PlatformWeb {
     fn as_ref(&self) -> &Web {
         &self.web
     }

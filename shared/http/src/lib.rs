@@ -18,7 +18,7 @@ pub use extract::caller::Caller;
 pub use extract::idempotent::{Idempotent, Nothing};
 pub use extract::if_match::IfMatch;
 pub use extract::json::{DEEPEST_BODY, Json, LARGEST_BODY, MOST_VALUES, object, parse_value};
-pub use extract::list::{LARGEST_PAGE, List, Paging};
+pub use extract::list::{LARGEST_PAGE, List, NoFilter, Paging};
 pub use extract::member::Member;
 pub use extract::path::Path;
 pub use function::{Error, Function, consume, run};

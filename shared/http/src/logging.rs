@@ -17,6 +17,8 @@ pub fn start(level: &str, lines: impl for<'a> MakeWriter<'a> + Send + Sync + 'st
                 "invites",
                 "members",
                 "audit",
+                "platform",
+                "sites",
                 "relay",
                 "send_mail",
             ]

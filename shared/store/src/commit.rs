@@ -7,8 +7,9 @@ use portal_domain::plan::{SeatChange, Seats};
 use portal_domain::role::Role;
 
 use crate::client::Store;
+use crate::entity::binding::Bound;
 use crate::entity::idempotency::Record;
-use crate::entity::{account, count, due, invite, membership, organization, seats, tie};
+use crate::entity::{account, binding, count, due, invite, membership, organization, seats, tie};
 use crate::error::StoreError;
 use crate::expression::Expression;
 use crate::transaction::{Failing, Transaction};
@@ -152,6 +153,24 @@ fn stage(transaction: Transaction, write: &Write, now: Timestamp) -> Result<Tran
             transaction.create(organization, Failing::Stale)?
         }
         Write::OrganizationReplace(organization) => transaction.replace(organization, organization.rev)?,
+        Write::SiteCreate(site) => transaction.create(site, Failing::Stale)?,
+        Write::SiteReplace(site) => transaction.replace(site, site.rev)?,
+        Write::BindingPut(organization, binding) => transaction.put(
+            &Bound::new(*organization, *binding),
+            Expression::default(),
+            Failing::Stale,
+        )?,
+        Write::BindingDelete(organization, site) => transaction.delete(
+            binding::key(*organization, *site),
+            Expression::default(),
+            Failing::Stale,
+        ),
+        Write::SeatLimit(root, limit) => transaction.update(
+            seats::key(*root),
+            seats::limited(*limit),
+            exists(),
+            Failing::Stale,
+        ),
         Write::SeatsCreate(seats) => transaction.create(seats, Failing::Stale)?,
         Write::CountsCreate(organization) => {
             transaction.create(&count::Counts::first(*organization), Failing::Stale)?

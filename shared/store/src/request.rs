@@ -110,8 +110,8 @@ impl Request {
             (Some("EMAIL"), _) => {
                 sk.is_some_and(|sk| sk == "EMAIL" || sk.strip_prefix("ORG#").is_some_and(ours))
             }
-            // These belong to nobody.
-            (Some("DUE" | "LIMIT" | "OUTBOX"), _) => true,
+            // These belong to nobody, or to the platform: what of that is seen is decided over what was read.
+            (Some("DUE" | "LIMIT" | "OUTBOX" | "SITE" | "PLATFORM"), _) => true,
             _ => false,
         }
     }
@@ -333,6 +333,9 @@ mod tests {
             ("DUE#expire-invites#0#1", Some("org_1")),
             ("LIMIT#recipient#hash#0", Some("LIMIT")),
             ("OUTBOX#1", Some("0#msg_1")),
+            ("SITE#sit_1", Some("SITE")),
+            ("SITE#sit_1#BINDING", None),
+            ("PLATFORM#SITE", None),
         ] {
             assert!(request().allows(pk, sk), "{pk} {sk:?}");
         }

@@ -22,7 +22,7 @@ pub struct Key {
 }
 
 /// The four indexes, all sparse, all projecting whole items. What they hold is said by the entities.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Index {
     /// Collections of an organization.
     ByOrg,

@@ -7,6 +7,7 @@ mod document;
 mod invites;
 mod log;
 mod person;
+mod platform;
 
 use std::future::poll_fn;
 use std::ops::Deref;

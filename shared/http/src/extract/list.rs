@@ -6,6 +6,7 @@ use portal_app::Cursors;
 use portal_domain::code::{Code, Refusal};
 use portal_domain::id::AccountId;
 use portal_store::{Page, Position};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::{IntoParams, ToSchema};
 
@@ -27,6 +28,11 @@ pub struct Paging {
     /// The `next_cursor` of the page before, with the same filters.
     cursor: Option<String>,
 }
+
+/// The filters of a list that has none.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoFilter {}
 
 /// A list request: `limit`, `cursor` and the filters `F`. Unknown and repeated parameters are refused.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use crate::table::{Index, KIND, Key, PK, SK, TTL};
 
 pub mod account;
 pub mod audit;
+pub mod binding;
 pub mod count;
 pub mod due;
 pub mod idempotency;
@@ -20,6 +21,7 @@ pub mod membership;
 pub mod organization;
 pub mod outbox;
 pub mod seats;
+pub mod site;
 pub mod tie;
 
 /// Something that is stored as one item.

@@ -33,6 +33,11 @@ pub(crate) fn by(seats: i64) -> Expression {
     Expression::new("ADD #used :seats").with("seats", seats)
 }
 
+/// Sets the limit.
+pub(crate) fn limited(limit: u32) -> Expression {
+    Expression::new("SET #limit = :limit").with("limit", u64::from(limit))
+}
+
 impl Store {
     /// S1: the seats of a root organization.
     ///
@@ -47,8 +52,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Busy`], [`StoreError::Broken`].
     pub async fn set_seat_limit(&self, root: OrganizationId, limit: u32) -> Result<bool, StoreError> {
-        let update = Expression::new("SET #limit = :limit").with("limit", u64::from(limit));
-        self.update(&key(root), &update, &Expression::new("attribute_exists(#pk)"))
-            .await
+        self.update(
+            &key(root),
+            &limited(limit),
+            &Expression::new("attribute_exists(#pk)"),
+        )
+        .await
     }
 }

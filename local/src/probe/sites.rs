@@ -1,0 +1,75 @@
+//! The requests about sites, access configuration and what the operator allows.
+
+use serde_json::{Value, json};
+
+use super::Scene;
+use super::person::Request;
+use crate::stack::Failure;
+
+/// A ceiling that is in no route's way.
+pub(super) fn wide() -> Value {
+    json!({ "scope": "both", "directory": "sites", "registration": "open", "sites": 200 })
+}
+
+impl Scene<'_> {
+    /// The path of what the operator allows this organization.
+    fn allowance(&self) -> String {
+        format!("/v1/platform/organizations/{}", self.organization)
+    }
+
+    /// A site of the platform that nobody is bound to.
+    async fn site(&self) -> Result<String, Failure> {
+        let body = json!({ "name": "Lakeside Online" });
+        self.operator.post("/v1/platform/sites", body).await?.id()
+    }
+
+    /// A request of `operation` that succeeds, if it is one of these.
+    pub(super) async fn about_sites(&self, operation: &str) -> Result<Option<Request>, Failure> {
+        Ok(Some(match operation {
+            "get_access" => Request::get(self.path("/access")),
+            "update_access" => {
+                let seen = self.seen(&self.path("/access")).await?;
+                let body = json!({ "scope": "both", "directory": "sites", "registration": "invite_only", "sites": [] });
+                Request::put(self.path("/access"), Some(seen), body)
+            }
+            "create_site" => Request::post(self.path("/sites"), json!({ "name": "Riverside Online" })),
+            "list_sites" => {
+                let body = json!({ "name": "Riverside" });
+                self.founder.post(&self.path("/sites"), body).await?;
+                Request::get(self.path("/sites"))
+            }
+            "get_site" | "update_site" => {
+                let body = json!({ "name": "Riverside" });
+                let made = self.founder.post(&self.path("/sites"), body).await?;
+                let path = self.path(&format!("/sites/{}", made.id()?));
+                match operation {
+                    "get_site" => Request::get(path),
+                    _ => Request::patch(path, made.etag, json!({ "status": "live" })),
+                }
+            }
+            "get_platform_organization" => Request::get(self.allowance()),
+            "update_platform_organization" => {
+                let seen = self.operator.get(&self.allowance()).await?.etag;
+                Request::patch(self.allowance(), seen, json!({ "ceiling": wide() }))
+            }
+            "bind_site" | "unbind_site" => {
+                let path = format!("{}/sites/{}", self.allowance(), self.site().await?);
+                let bind = Request::put(path.clone(), None, json!({ "role": "owner" }));
+                if operation == "unbind_site" {
+                    self.operator.send(&bind).await?.success()?;
+                    Request::delete(path, None)
+                } else {
+                    bind
+                }
+            }
+            "create_platform_site" => {
+                Request::post("/v1/platform/sites", json!({ "name": "Lakeside Online" }))
+            }
+            "list_platform_sites" => Request::get("/v1/platform/sites"),
+            "list_site_bindings" => {
+                Request::get(format!("/v1/platform/sites/{}/organizations", self.site().await?))
+            }
+            _ => return Ok(None),
+        }))
+    }
+}

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use portal_app::PlatformWeb;
-use portal_domain::code::{Code, Refusal};
+use portal_domain::code::Refusal;
 use portal_domain::configuration::{Ceiling, Directory, Registration, Scope};
 use portal_domain::id::OrganizationId;
 use portal_domain::operator::Allowance;
@@ -92,27 +92,18 @@ pub(crate) struct CeilingUpdate {
     sites: u32,
 }
 
-const MOST_SEATS: u32 = 100_000;
-const MOST_SITES: u32 = 200;
-
 impl AllowanceUpdate {
-    fn allowance(&self) -> Result<Allowance, Refusal> {
-        if self.seat_limit.is_some_and(|limit| limit > MOST_SEATS) {
-            return Err(Refusal::from(Code::LimitExceeded).at("/seat_limit"));
-        }
-        if self.ceiling.is_some_and(|ceiling| ceiling.sites > MOST_SITES) {
-            return Err(Refusal::from(Code::LimitExceeded).at("/ceiling/sites"));
-        }
+    fn allowance(&self) -> Allowance {
         let ceiling = self.ceiling.map(|ceiling| Ceiling {
             scope: ceiling.scope,
             directory: ceiling.directory,
             registration: ceiling.registration,
             sites: ceiling.sites,
         });
-        Ok(Allowance {
+        Allowance {
             ceiling,
             seats: self.seat_limit,
-        })
+        }
     }
 }
 
@@ -129,7 +120,7 @@ pub(crate) async fn get_platform_organization(
 ) -> Result<Reply, ApiError> {
     let found = read(&platform, organization);
     let (_, _, (found, seats)) = operator.caller.beside(found).await?;
-    let found = found.ok_or(Code::OrganizationNotFound)?;
+    let found = operator.acting().organization(found, platform.web.clock.now())?;
     let view = PlatformOrganizationView::new(&found, seats.as_ref(), None);
     Ok(Reply::ok(&view).etag(found.rev))
 }
@@ -149,7 +140,7 @@ pub(crate) async fn update_platform_organization(
     IfMatch(seen): IfMatch,
     Json(wanted): Json<AllowanceUpdate>,
 ) -> Result<Reply, ApiError> {
-    let wanted = wanted.allowance()?;
+    let wanted = wanted.allowance();
     operator
         .caller
         .perform(

@@ -261,11 +261,16 @@ impl Configuration {
         }
     }
 
-    /// The configuration with a binding, in the place of an earlier one to the same site.
+    /// The configuration with a binding, in the place of an earlier one to the same site. Whether the site is in use stays the
+    /// organization's own choice.
     ///
     /// # Errors
     /// [`Code::LimitExceeded`] at [`MOST_BINDINGS`].
     pub fn bound(&self, binding: Binding) -> Result<Self, Refusal> {
+        let active = self
+            .binding(binding.site)
+            .map_or(binding.active, |known| known.active);
+        let binding = Binding { active, ..binding };
         let mut new = self.unbound(binding.site);
         if new.bindings.len() >= MOST_BINDINGS {
             return Err(Refusal::new(
@@ -375,6 +380,12 @@ mod tests {
             .bound(again)
             .unwrap();
         assert_eq!(configuration.bindings, [again]);
+        configuration.bindings[0].active = false;
+        let kept = configuration.bound(first).unwrap().bindings[0];
+        assert!(
+            !kept.active && kept.role == first.role,
+            "what was given up stays so"
+        );
         for _ in 1..MOST_BINDINGS {
             configuration = configuration.bound(binding(BindingRole::Owner)).unwrap();
         }

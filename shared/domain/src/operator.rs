@@ -6,11 +6,14 @@ use crate::access::expect_revision;
 use crate::audit::{Actor, AuditEvent, Origin, Verb};
 use crate::change::{Change, Write};
 use crate::code::{At, Code, Refusal};
-use crate::configuration::{BindingRole, Ceiling};
+use crate::configuration::{BindingRole, Ceiling, MOST_BINDINGS};
 use crate::id::{AccountId, OrganizationId, SiteId};
-use crate::organization::{Organization, State, reconfigured};
+use crate::organization::{Organization, reconfigured};
 use crate::plan::Seats;
 use crate::site::{Site, SiteRecord};
+
+/// The most provider seats that an organization can be allowed.
+pub const MOST_SEATS: u32 = 100_000;
 
 /// Somebody who acts for the platform.
 #[derive(Debug, Clone)]
@@ -39,6 +42,19 @@ pub struct Bond {
     pub specialists_shared: bool,
 }
 
+impl Allowance {
+    fn checked(self) -> Result<Self, Refusal> {
+        if self.seats.is_some_and(|seats| seats > MOST_SEATS) {
+            return Err(Refusal::from(Code::LimitExceeded).at("/seat_limit"));
+        }
+        let sites = self.ceiling.map_or(0, |ceiling| ceiling.sites);
+        if usize::try_from(sites).map_or(true, |sites| sites > MOST_BINDINGS) {
+            return Err(Refusal::from(Code::LimitExceeded).at("/ceiling/sites"));
+        }
+        Ok(self)
+    }
+}
+
 impl Operator {
     /// The event in the log of `organization`; the platform's own is [`OrganizationId::PLATFORM`].
     #[must_use]
@@ -56,10 +72,21 @@ impl Operator {
         AuditEvent::new(organization, verb, actor, object, &self.origin, now)
     }
 
+    /// The organization, while there is one.
+    ///
+    /// # Errors
+    /// [`Code::OrganizationNotFound`], from the instant at which its end is final.
+    pub fn organization(&self, found: Option<Organization>, now: Timestamp) -> Result<Organization, Refusal> {
+        found
+            .filter(|organization| !organization.is_over(now))
+            .ok_or_else(|| Code::OrganizationNotFound.into())
+    }
+
     /// The organization with another allowance. What it sees is at once no more than that.
     ///
     /// # Errors
-    /// [`Code::OrganizationNotFound`] for one that is gone, [`Code::RevisionMismatch`].
+    /// [`Code::OrganizationNotFound`] for one that is gone, [`Code::RevisionMismatch`], [`Code::LimitExceeded`] for more seats than
+    /// [`MOST_SEATS`] or more sites than [`MOST_BINDINGS`].
     pub fn allow(
         &self,
         organization: Option<Organization>,
@@ -68,8 +95,9 @@ impl Operator {
         seen: u64,
         now: Timestamp,
     ) -> Result<(Organization, Change), Refusal> {
-        let old = existing(organization)?;
+        let old = self.organization(organization, now)?;
         expect_revision(old.rev, seen)?;
+        let wanted = wanted.checked()?;
         let ceiling = wanted.ceiling.unwrap_or(old.configuration.ceiling);
         let new = old.with_configuration(old.configuration.under(ceiling), now);
         let event = self.event(old.id, Verb::CeilingChanged, &old.id, now);
@@ -128,7 +156,7 @@ impl Operator {
         ))
     }
 
-    /// The organization, bound to `site`, or bound in another way.
+    /// The organization, bound to `site`, or bound in another way; nothing changes if it is bound so already.
     ///
     /// # Errors
     /// [`Code::OrganizationNotFound`] and [`Code::SiteUnknown`] for what is not there, [`Code::LimitExceeded`].
@@ -139,13 +167,19 @@ impl Operator {
         bond: Bond,
         now: Timestamp,
     ) -> Result<(Organization, Change), Refusal> {
-        let old = existing(organization).at("/organization_id")?;
+        let old = self.organization(organization, now)?;
         let site = site
             .ok_or(Code::SiteUnknown)
             .map_err(Refusal::from)
             .at("/site_id")?;
-        let binding = site.binding(bond.role, bond.specialists_shared);
-        let new = old.with_configuration(old.configuration.bound(binding)?, now);
+        let configuration = old
+            .configuration
+            .bound(site.binding(bond.role, bond.specialists_shared))?;
+        let binding = configuration.binding(site.id).copied();
+        let Some(binding) = binding.filter(|_| configuration != old.configuration) else {
+            return Ok((old, Change::default()));
+        };
+        let new = old.with_configuration(configuration, now);
         let event = self
             .event(old.id, Verb::SiteBound, &site.id, now)
             .changed("role", None, Some(bond.role.as_str().to_owned()))
@@ -170,7 +204,7 @@ impl Operator {
         site: SiteId,
         now: Timestamp,
     ) -> Result<Change, Refusal> {
-        let old = existing(organization)?;
+        let old = self.organization(organization, now)?;
         if old.configuration.binding(site).is_none() {
             return Err(Code::SiteNotFound.into());
         }
@@ -182,17 +216,11 @@ impl Operator {
     }
 }
 
-fn existing(organization: Option<Organization>) -> Result<Organization, Refusal> {
-    organization
-        .filter(|organization| !matches!(organization.state, State::Dissolved { .. }))
-        .ok_or_else(|| Code::OrganizationNotFound.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::configuration::{Directory, Registration, Scope};
-    use crate::organization::ZoneName;
+    use crate::organization::{GRACE, State, ZoneName};
     use crate::sample::{now, organization};
     use crate::site::Status;
 
@@ -239,12 +267,23 @@ mod tests {
         );
         let refused = operator().allow(Some(here.clone()), None, wanted, here.rev + 1, now());
         assert_eq!(refused.unwrap_err().code, Code::RevisionMismatch);
-        let ended = Organization {
-            state: State::Dissolved { at: now() },
+        // The clock ends an organization, not the job that notes it.
+        let ending = Organization {
+            state: State::Dissolving {
+                requested_by: operator().account,
+                requested_at: now() - GRACE,
+                final_at: now(),
+            },
             ..here
         };
-        let refused = operator().allow(Some(ended), None, wanted, 9, now());
+        let refused = operator().allow(Some(ending.clone()), None, wanted, 9, now());
         assert_eq!(refused.unwrap_err().code, Code::OrganizationNotFound);
+        let just_before = now() - jiff::SignedDuration::from_millis(1);
+        assert!(
+            operator()
+                .allow(Some(ending), None, wanted, 9, just_before)
+                .is_ok()
+        );
     }
 
     #[test]
@@ -262,6 +301,10 @@ mod tests {
             (change.audit[0].organization, change.audit[0].verb),
             (here.id, Verb::SiteBound)
         );
+        let (same, nothing) = operator()
+            .bind(Some(changed.clone()), Some(&site), bond, now())
+            .unwrap();
+        assert_eq!((same, nothing), (changed.clone(), Change::default()));
         let change = operator().unbind(Some(changed), site.id, now()).unwrap();
         assert!(change.writes.contains(&Write::BindingDelete(here.id, site.id)));
         let refused = operator().unbind(Some(here.clone()), site.id, now());

@@ -73,7 +73,6 @@ pub(crate) async fn update_site(
             None,
             || web.store.site(site),
             |access, found, now| {
-                access.site(site)?;
                 let found = found.ok_or(Code::SiteNotFound)?;
                 let (site, change) = access.update_site(&found, wanted.update(), seen, now)?;
                 Ok::<_, Refusal>((change, Reply::ok(&SiteView::from(&site)).etag(site.rev)))

@@ -22,6 +22,7 @@ use portal_local::identity::SignIn;
 use portal_local::mailbox::{Bounce, Event};
 use portal_local::queues::Delivery;
 use portal_local::stack::MAIL_QUEUE;
+use portal_local::template::Template;
 use portal_store::entity::due::Worker;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -88,8 +89,14 @@ struct Receipt {
     answers: Vec<Said>,
 }
 
-/// After how long the gateway ends a function, as the template says.
-const FUNCTION_TIMEOUT: Duration = Duration::from_secs(15);
+/// The rows of a bulk request.
+const ROWS: usize = 4;
+
+/// After how long the gateway ends a function.
+fn function_timeout() -> Duration {
+    let template = Template::built_in().unwrap();
+    Duration::from_secs(template.at("/Globals/Function/Timeout").as_u64().unwrap())
+}
 
 #[derive(Clone)]
 struct Said {
@@ -104,7 +111,7 @@ struct Said {
 impl Said {
     /// Whether it is the gateway's word for a function that was ended because it took too long. A function that fails is quicker.
     fn is_out_of_time(&self) -> bool {
-        self.status == 500 && self.code.is_empty() && self.took >= FUNCTION_TIMEOUT
+        self.status == 500 && self.code.is_empty() && self.took >= function_timeout()
     }
 
     fn is_unknown(&self) -> bool {
@@ -245,7 +252,7 @@ impl World<'_> {
                 invite
             }
             20..23 => {
-                let rows: Vec<Value> = (0..4).map(|_| self.invitee(&of)).collect();
+                let rows: Vec<Value> = (0..ROWS).map(|_| self.invitee(&of)).collect();
                 keyed(
                     actor,
                     at("/invites/bulk"),
@@ -570,7 +577,7 @@ impl Receipt {
             (None, _) if is_success || unknown > 0 => 0..=usize::MAX,
             (_, Some((done, is_busy))) if is_success => {
                 let is_told = !is_busy && (unknown == 0 || !self.is_denied(last));
-                done..=if is_told { done } else { usize::MAX }
+                done..=if is_told { done } else { ROWS }
             }
             _ if is_success && (self.is_keyed || unknown == 0) => 1..=1,
             // Without a key, what was done unknown may be undone and done again.

@@ -121,7 +121,8 @@ fn origin(request: &Request) -> Origin {
     }
 }
 
-/// The CORS headers for a request from an allowed web origin, as the template has the gateway write them; a test compares. Others get none, and their browser keeps the answer from them.
+/// The CORS headers for a request from an allowed web origin, as the template has the gateway write them; a test compares.
+/// Others get none, and their browser keeps the answer from them.
 fn cors(web: &Web, request: &Request) -> Vec<(HeaderName, HeaderValue)> {
     let vary = (header::VARY, HeaderValue::from_static("origin"));
     let Some(origin) = request.headers().get(header::ORIGIN) else {

@@ -210,7 +210,38 @@ async fn a_site_is_seen_while_the_organization_is_bound_to_it() {
         .all(&clinic.path(&format!("/audit-events?object={site}")))
         .await;
     let verbs: Vec<&Value> = log.iter().map(|event| &event["verb"]).collect();
-    assert_eq!(verbs, ["site.unbound", "site.bound", "site.bound"]);
+    assert_eq!(verbs, ["site.unbound", "site.bound"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_that_was_given_up_stays_so_when_it_is_bound_in_another_way() {
+    let portal = Portal::start().await;
+    let clinic = portal.clinic().await;
+    let site = clinic.bound("Lakeside Online", "shared").await;
+    clinic.set_access(json!({ "sites": [] })).await.expect(200);
+
+    let bound = clinic.bind(&site, "owner", false).await.expect(200).json();
+
+    assert_eq!(
+        bound["sites"],
+        json!([{ "site_id": site, "role": "owner", "specialists_shared": true, "active": false }])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_of_the_platform_is_where_its_answer_says() {
+    let portal = Portal::start().await;
+    let operator = portal.operator();
+    let body = json!({ "name": "Lakeside Online" });
+    let made = operator.post("/v1/platform/sites", body).await.expect(201);
+
+    let found = operator.get(&made.header("location")).await.expect(200);
+
+    assert_eq!((found.json(), found.etag()), (made.json(), made.etag()));
+    operator
+        .get(&format!("/v1/platform/sites/{NOWHERE}"))
+        .await
+        .expect_problem(404, "site_not_found");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,5 +19,6 @@ pub fn routes() -> Routes<PlatformWeb> {
         ))
         .with(routes!(binding::bind_site, binding::unbind_site))
         .with(routes!(sites::create_platform_site, sites::list_platform_sites))
+        .with(routes!(sites::get_platform_site))
         .with(routes!(sites::list_site_bindings))
 }

@@ -1,10 +1,10 @@
-//! `/v1/platform/sites` and `GET /v1/platform/sites/{site_id}/organizations`.
+//! `/v1/platform/sites`, `GET /v1/platform/sites/{site_id}` and `GET /v1/platform/sites/{site_id}/organizations`.
 
 use std::collections::BTreeSet;
 
 use axum::extract::State;
 use portal_app::PlatformWeb;
-use portal_domain::code::Refusal;
+use portal_domain::code::{Code, Refusal};
 use portal_domain::email::EmailDomain;
 use portal_domain::id::SiteId;
 use portal_domain::organization::ZoneName;
@@ -123,6 +123,22 @@ pub(crate) async fn list_platform_sites(
         operator.account(),
         page.map(|site| SiteView::from(&site)),
     ))
+}
+
+/// Get a site of the platform
+#[utoipa::path(get, path = "/v1/platform/sites/{site_id}", tag = "platform",
+    params(("site_id" = String, Path)),
+    responses((status = 200, description = "The site", body = SiteView),
+              (status = "4XX", description = "See `code`", body = Problem, content_type = "application/problem+json")))]
+#[tracing::instrument(skip_all, fields(account.id = %operator.account()))]
+pub(crate) async fn get_platform_site(
+    State(platform): State<PlatformWeb>,
+    operator: Operator,
+    Path(site): Path<SiteId>,
+) -> Result<Reply, ApiError> {
+    let (_, _, found) = operator.caller.beside(platform.web.store.site(site)).await?;
+    let found = found.ok_or(Code::SiteNotFound)?;
+    Ok(Reply::ok(&SiteView::from(&found)).etag(found.rev))
 }
 
 /// List the organizations that are bound to a site

@@ -66,6 +66,7 @@ impl Scene<'_> {
                 Request::post("/v1/platform/sites", json!({ "name": "Lakeside Online" }))
             }
             "list_platform_sites" => Request::get("/v1/platform/sites"),
+            "get_platform_site" => Request::get(format!("/v1/platform/sites/{}", self.site().await?)),
             "list_site_bindings" => {
                 Request::get(format!("/v1/platform/sites/{}/organizations", self.site().await?))
             }

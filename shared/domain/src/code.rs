@@ -75,6 +75,7 @@ codes! {
     MalformedBody "malformed_body" Malformed "The body is not one well-formed JSON document.";
     QueryInvalid "query_invalid" Malformed "A query parameter is unknown, repeated or not valid.";
     CursorInvalid "cursor_invalid" Malformed "The cursor was not made for this list, filter and caller.";
+    CursorExpired "cursor_expired" Malformed "The access configuration has changed since the list was begun. Begin it again.";
     IdempotencyKeyMissing "idempotency_key_missing" Malformed "This request needs an Idempotency-Key header.";
     IdempotencyKeyInvalid "idempotency_key_invalid" Malformed "The Idempotency-Key is not 1 to 255 visible ASCII characters.";
     Unauthenticated "unauthenticated" Unauthenticated "Sign in: the access token is missing or not valid.";

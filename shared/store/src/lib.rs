@@ -5,6 +5,7 @@ mod commit;
 pub mod entity;
 mod error;
 mod expression;
+mod merge;
 mod page;
 pub mod request;
 pub mod table;

@@ -2,6 +2,7 @@
 //!
 //! Ids, names and addresses are always the same, so that `events/` can name them; times follow the stack's clock.
 
+mod bookings;
 mod clinic;
 mod elsewhere;
 pub mod ids;

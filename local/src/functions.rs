@@ -52,6 +52,10 @@ pub fn described() -> Vec<Described> {
             document: sites::routes().document(),
         },
         Described {
+            name: "bookings",
+            document: bookings::routes().document(),
+        },
+        Described {
             name: "platform",
             document: platform::routes().document(),
         },
@@ -133,6 +137,7 @@ pub(crate) fn behind_gateway(sandboxes: &[Config]) -> Result<BehindGateway, Conf
             "invites" => several(sandboxes, name, invites::routes)?,
             "members" => several(sandboxes, name, members::routes)?,
             "sites" => several(sandboxes, name, sites::routes)?,
+            "bookings" => several(sandboxes, name, bookings::routes)?,
             "platform" => several(sandboxes, name, platform::routes)?,
             _ => several(sandboxes, name, audit::routes)?,
         };
@@ -201,6 +206,7 @@ pub fn named(config: &Config, name: &str) -> Result<Option<Consumer>, ConfigErro
         "members" => Some(behind_api(members::routes().into_function(&Web::build(config)?))),
         "audit" => Some(behind_api(audit::routes().into_function(&Web::build(config)?))),
         "sites" => Some(behind_api(sites::routes().into_function(&Web::build(config)?))),
+        "bookings" => Some(behind_api(bookings::routes().into_function(&Web::build(config)?))),
         "platform" => Some(behind_api(
             platform::routes().into_function(&PlatformWeb::build(config)?),
         )),

@@ -1,5 +1,6 @@
 //! Every route, asked by anybody: what documents are measured with, and what tests ask who may do what.
 
+mod bookings;
 mod cost;
 mod person;
 mod scene;

@@ -58,6 +58,9 @@ const TABLE: &[Row] = &[
     ("list_sites",            "",                    [401, 404, 200, 200, 200, 200, 200, 404, 409]),
     ("get_site",              "",                    [401, 404, 200, 200, 200, 200, 200, 404, 409]),
     ("update_site",           "organization.update", [401, 404, 403, 403, 403, 200, 200, 404, 409]),
+    ("list_bookings",         "bookings.read",       [401, 404, 403, 403, 403, 200, 200, 404, 409]),
+    ("get_booking",           "bookings.read",       [401, 404, 403, 403, 403, 200, 200, 404, 409]),
+    ("request_transition",    "bookings.manage",     [401, 404, 403, 403, 403, 200, 200, 404, 409]),
     // What the platform's operator does is nobody else's, whatever they are in an organization.
     ("get_platform_organization",    "",             [401, 403, 403, 403, 403, 403, 403, 403, 403]),
     ("update_platform_organization", "",             [401, 403, 403, 403, 403, 403, 403, 403, 403]),

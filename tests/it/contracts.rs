@@ -348,6 +348,7 @@ fn build(function: &str, config: &Config) -> Result<(), ConfigError> {
         "members" => routed(members::routes(), config),
         "audit" => routed(audit::routes(), config),
         "sites" => routed(sites::routes(), config),
+        "bookings" => routed(bookings::routes(), config),
         "platform" => routed(platform::routes(), config),
         "relay" => Relaying::build(config).map(drop),
         "send-mail" => Mailing::build(config).map(drop),
@@ -488,6 +489,7 @@ async fn everything_that_is_asked() -> Vec<Operation> {
         "list_members",
         "list_audit_events",
         "list_sites",
+        "list_bookings",
     ] {
         let request = scene.request(operation, &founder, false).await.unwrap();
         probe.stack.clock.advance(DAY);

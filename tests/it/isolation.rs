@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portal_domain::account::Account;
 use portal_domain::change::{Change, Write};
-use portal_domain::id::{AccountId, InviteId, OrganizationId, RoleId, SiteId};
+use portal_domain::id::{AccountId, BookingId, InviteId, OrganizationId, RoleId, SiteId};
 use portal_local::dynamodb::Operation;
 use portal_local::faults::{Kind, Rule};
 use portal_store::StoreError;
@@ -25,6 +25,7 @@ struct Ids {
     account: String,
     role: String,
     site: String,
+    booking: String,
 }
 
 impl Ids {
@@ -37,16 +38,18 @@ impl Ids {
             account: AccountId::of("nowhere", "nobody").to_string(),
             role: RoleId::mint(now).to_string(),
             site: SiteId::mint(now).to_string(),
+            booking: BookingId::mint(now).to_string(),
         }
     }
 
-    fn all(&self) -> [(&'static str, &str); 5] {
+    fn all(&self) -> [(&'static str, &str); 6] {
         [
             ("{organization_id}", &self.organization),
             ("{invite_id}", &self.invite),
             ("{account_id}", &self.account),
             ("{role_id}", &self.role),
             ("{site_id}", &self.site),
+            ("{booking_id}", &self.booking),
         ]
     }
 
@@ -69,6 +72,7 @@ fn body(method: &Method, route: &str, ids: &Ids) -> Option<Value> {
     let last = route.rsplit('/').next().unwrap_or_default();
     match (method.as_str(), last) {
         ("POST", "dissolution") => Some(json!({ "name": "Hillside", "remove_members": true })),
+        ("POST", "transitions") => Some(json!({ "transition": "cancel", "reason": "patient_request" })),
         ("PUT", "access") => Some(
             json!({ "scope": "both", "directory": "sites", "registration": "open", "sites": [ids.site] }),
         ),
@@ -153,6 +157,13 @@ async fn two_clinics(portal: &Portal) -> (Clinic<'_>, Clinic<'_>, Ids) {
     let theirs = Clinic::of(portal, hana, "Hillside").await;
     let member = portal.person_with("Mia", "mia@hillside.example");
     theirs.join(&member, "viewer").await;
+    let site = json!({ "name": "Hillside Online" });
+    let site = theirs
+        .admin
+        .post(&theirs.path("/sites"), site)
+        .await
+        .expect(201)
+        .id();
     let ids = Ids {
         organization: theirs.id.to_string(),
         invite: theirs
@@ -162,12 +173,8 @@ async fn two_clinics(portal: &Portal) -> (Clinic<'_>, Clinic<'_>, Ids) {
             .id(),
         account: member.account.to_string(),
         role: theirs.role("Desk", &[]).await,
-        site: theirs
-            .admin
-            .post(&theirs.path("/sites"), json!({ "name": "Hillside Online" }))
-            .await
-            .expect(201)
-            .id(),
+        booking: portal.booking(&site, json!({})).await.id.to_string(),
+        site,
     };
     (ours, theirs, ids)
 }
@@ -181,6 +188,7 @@ async fn everything(clinic: &Clinic<'_>) -> Vec<String> {
         "/invites?limit=100",
         "/roles?limit=100",
         "/audit-events?limit=100",
+        "/bookings?limit=100",
     ] {
         all.push(clinic.admin.get(&clinic.path(list)).await.expect(200).text);
     }
@@ -266,7 +274,7 @@ async fn ids_of_another_organization_are_nothing_in_ones_own() {
     let hana = theirs.admin.account.to_string();
 
     let mut tried = 0;
-    let children = ["{invite_id}", "{account_id}", "{role_id}"];
+    let children = ["{invite_id}", "{account_id}", "{role_id}", "{booking_id}"];
     for (_, method, route) in routes() {
         if !children.iter().any(|child| route.contains(child)) {
             continue;

@@ -18,6 +18,7 @@ mod access;
 mod architecture;
 mod audit;
 mod bodies;
+mod bookings;
 mod budgets;
 mod contracts;
 mod cursors;

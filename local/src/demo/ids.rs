@@ -1,6 +1,6 @@
 //! The ids that are the same in every demo, so that an event can name them.
 
-use portal_domain::id::{InviteId, OrganizationId, RoleId, SiteId};
+use portal_domain::id::{BookingId, InviteId, OrganizationId, PatientId, RoleId, SiteId, SpecialistId};
 use uuid::Uuid;
 
 /// When the clinic began to use the portal, in milliseconds: 2026-09-07T07:30:00Z.
@@ -38,6 +38,24 @@ pub const ONLINE: SiteId = SiteId::from_uuid(at(BEGAN, 21));
 pub const CITY: SiteId = SiteId::from_uuid(at(BEGAN, 22));
 /// A site of the platform that no organization is bound to.
 pub const LAKESIDE: SiteId = SiteId::from_uuid(at(BEGAN, 23));
+
+/// The demo's patient with this number.
+#[must_use]
+pub const fn patient(number: u64) -> PatientId {
+    PatientId::from_uuid(at(BEGAN, 1_000 + number))
+}
+
+/// The demo's specialist with this number.
+#[must_use]
+pub const fn specialist(number: u64) -> SpecialistId {
+    SpecialistId::from_uuid(at(BEGAN, 2_000 + number))
+}
+
+/// The demo's booking with this number.
+#[must_use]
+pub const fn booking(number: u64) -> BookingId {
+    BookingId::from_uuid(at(BEGAN, 3_000 + number))
+}
 
 /// The demo's invite with this number. Later ones have higher numbers.
 #[must_use]

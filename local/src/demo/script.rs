@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use portal_domain::audit::{Actor, AuditEvent, Origin, Verb};
-use portal_domain::change::Change;
+use portal_domain::change::{Change, Write};
 use portal_domain::id::{EventId, OrganizationId};
 
 use super::ids;
@@ -63,7 +63,7 @@ impl Script {
 }
 
 fn batched(changes: Vec<Change>) -> Vec<Change> {
-    let size = |change: &Change| change.writes.len() + change.audit.len();
+    let size = |change: &Change| change.writes.iter().map(operations).sum::<usize>() + change.audit.len();
     let mut batches: Vec<Change> = Vec::new();
     for change in changes {
         match batches.last_mut() {
@@ -75,6 +75,15 @@ fn batched(changes: Vec<Change>) -> Vec<Change> {
         }
     }
     batches
+}
+
+/// How many items a write puts.
+const fn operations(write: &Write) -> usize {
+    match write {
+        // Itself, its row, and an entry of its history.
+        Write::BookingPut(_) => 3,
+        _ => 1,
+    }
 }
 
 /// So many hours before `now`.

@@ -74,6 +74,7 @@ impl Probe {
             "create_invites" => vec![self.three_rows().await?],
             "accept_invite" => vec![self.accepted_at_first_sign_in().await?],
             "update_member" => vec![self.promoted_and_taking_over().await?],
+            "list_bookings" => self.bookings_of_all_sorts().await?,
             "list_audit_events" => self.by_actor_and_object().await?,
             _ => Vec::new(),
         })
@@ -203,6 +204,33 @@ impl Probe {
         let request = scene.request("accept_invite", &caller, true).await?;
         self.price("accept_invite", "first sign-in", &caller, &request)
             .await
+    }
+
+    async fn bookings_of_all_sorts(&self) -> Result<Vec<Priced>, Failure> {
+        let scene = self.scene().await?;
+        let booking = scene.booking().await?;
+        let mut priced = Vec::new();
+        for (case, filter) in [
+            ("of no tab", String::new()),
+            ("of a patient", format!("patient_id={}", booking.patient)),
+            (
+                "with a specialist",
+                format!("specialist_id={}", booking.specialist),
+            ),
+        ] {
+            let request = Request::get(scene.path(&format!("/bookings?{filter}")));
+            priced.push(
+                self.price("list_bookings", case, &scene.founder, &request)
+                    .await?,
+            );
+        }
+        scene.widen().await?;
+        let request = Request::get(scene.path("/bookings?tab=past"));
+        priced.push(
+            self.price("list_bookings", "of the whole platform", &scene.founder, &request)
+                .await?,
+        );
+        Ok(priced)
     }
 
     async fn by_actor_and_object(&self) -> Result<Vec<Priced>, Failure> {

@@ -23,6 +23,20 @@ impl Scene<'_> {
         self.operator.post("/v1/platform/sites", body).await?.id()
     }
 
+    /// The organization sees the whole platform from now on.
+    pub(super) async fn widen(&self) -> Result<(), Failure> {
+        let seen = self.operator.get(&self.allowance()).await?.etag;
+        let mut ceiling = wide();
+        ceiling["directory"] = json!("platform");
+        let allowed = Request::patch(self.allowance(), seen, json!({ "ceiling": ceiling }));
+        self.operator.send(&allowed).await?.success()?;
+        let seen = self.seen(&self.path("/access")).await?;
+        let body =
+            json!({ "scope": "both", "directory": "platform", "registration": "invite_only", "sites": [] });
+        let widened = Request::put(self.path("/access"), Some(seen), body);
+        self.founder.send(&widened).await?.success().map(drop)
+    }
+
     /// A request of `operation` that succeeds, if it is one of these.
     pub(super) async fn about_sites(&self, operation: &str) -> Result<Option<Request>, Failure> {
         Ok(Some(match operation {

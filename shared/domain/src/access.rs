@@ -53,8 +53,7 @@ impl Access {
         let membership = strongest(&organization, memberships).ok_or(Code::OrganizationNotFound)?;
         let grant = organization.grant(membership.role).unwrap_or_default();
         if let Some(missing) = needed.filter(|needed| !grant.permissions.contains(needed)) {
-            let detail = format!("this needs the permission {}", missing.as_str());
-            return Err(Refusal::new(Code::PermissionMissing, detail));
+            return Err(lacking(missing));
         }
         let may_see_the_end =
             phase == Phase::UntilFinal && grant.permissions.contains(&Permission::OrganizationDissolve);
@@ -85,6 +84,18 @@ impl Access {
     #[must_use]
     pub const fn grant(&self) -> &Grant {
         &self.grant
+    }
+
+    /// Refuses those without `permission`, where only a part of what a route does needs it.
+    ///
+    /// # Errors
+    /// [`Code::PermissionMissing`].
+    pub fn must_hold(&self, permission: Permission) -> Result<(), Refusal> {
+        if self.grant.permissions.contains(&permission) {
+            Ok(())
+        } else {
+            Err(lacking(permission))
+        }
     }
 
     /// Refuses to give, or to act on, more than the caller holds.
@@ -126,6 +137,11 @@ impl Access {
     pub fn authority(&self) -> (AccountId, OrganizationId) {
         (self.account(), self.membership.organization)
     }
+}
+
+fn lacking(permission: Permission) -> Refusal {
+    let detail = format!("this needs the permission {}", permission.as_str());
+    Refusal::new(Code::PermissionMissing, detail)
 }
 
 /// An admin of an ancestor, or the membership in the organization itself: whichever gives more.

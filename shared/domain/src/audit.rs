@@ -42,6 +42,7 @@ verbs! {
     SiteUnbound "site.unbound";
     SiteCreated "site.created";
     SiteUpdated "site.updated";
+    BookingTransitionRequested "booking.transition_requested";
     RoleCreated "role.created";
     RoleUpdated "role.updated";
     RoleDeleted "role.deleted";

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::account::Account;
 use crate::audit::AuditEvent;
+use crate::booking::Booking;
 use crate::configuration::Binding;
 use crate::due::Due;
 use crate::email::EmailAddress;
@@ -45,6 +46,8 @@ pub enum Write {
     BindingPut(OrganizationId, Binding),
     /// That it no longer is.
     BindingDelete(OrganizationId, SiteId),
+    /// A booking in its next revision, or its first: with its row in lists, and the step it has taken, if it has.
+    BookingPut(Box<Booking>),
     /// Another limit of a root organization's seats. It may be below what is used.
     SeatLimit(OrganizationId, u32),
     /// The seats of a new root organization.

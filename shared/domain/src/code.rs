@@ -93,6 +93,7 @@ codes! {
     MemberNotFound "member_not_found" NotFound "There is no such member.";
     RoleNotFound "role_not_found" NotFound "There is no such role.";
     SiteNotFound "site_not_found" NotFound "There is no such site for you.";
+    BookingNotFound "booking_not_found" NotFound "There is no such booking for you.";
     MethodNotAllowed "method_not_allowed" MethodNotAllowed "This route has no such method.";
     LastAdmin "last_admin" Conflict "An organization always keeps at least one admin.";
     SeatLimitReached "seat_limit_reached" Conflict "All provider seats of the plan are taken.";
@@ -111,6 +112,8 @@ codes! {
     MembersRemaining "members_remaining" Conflict "Other members remain. Confirm their removal.";
     OrganizationDissolving "organization_dissolving" Conflict "The organization is being dissolved.";
     NotDissolving "not_dissolving" Conflict "The organization is not being dissolved.";
+    TransitionForbidden "transition_forbidden" Conflict "The booking's status does not allow this.";
+    TransitionPending "transition_pending" Conflict "The booking's source has not answered the last request yet.";
     InviteExpired "invite_expired" Gone "The invite has expired. Ask for a new one.";
     RevisionMismatch "revision_mismatch" PreconditionFailed "This was changed meanwhile. Read it again.";
     RevisionMissing "revision_missing" PreconditionRequired "Send the ETag you have seen as If-Match.";
@@ -132,6 +135,8 @@ codes! {
     NameMismatch "name_mismatch" Invalid "The name is not the organization's.";
     TimeZoneUnknown "time_zone_unknown" Invalid "There is no such time zone.";
     CurrencyUnknown "currency_unknown" Invalid "This is not a currency code.";
+    FieldFixed "field_fixed" Invalid "This cannot be changed once it is set.";
+    ReasonMissing "reason_missing" Invalid "This needs a reason.";
     LocaleUnsupported "locale_unsupported" Invalid "This language is not supported.";
     IdempotencyKeyReused "idempotency_key_reused" Invalid "The Idempotency-Key was used for another request.";
     RateLimited "rate_limited" RateLimited "Too many of these. Try again later.";

@@ -82,6 +82,18 @@ macro_rules! ids {
                 id.to_string()
             }
         }
+
+        impl From<$name> for Uuid {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+        }
     )*};
 }
 
@@ -124,6 +136,54 @@ ids! {
 impl OrganizationId {
     /// The platform itself, whose own audit log tells what its operator does to no organization. It is no member's.
     pub const PLATFORM: Self = Self(Uuid::nil());
+}
+
+/// Ids as their sixteen bare bytes, for stored copies that must stay small.
+pub mod compact {
+    use std::marker::PhantomData;
+
+    use serde::de::{Error, SeqAccess, Visitor};
+    use serde::{Deserializer, Serializer};
+    use uuid::Uuid;
+
+    /// The bytes of an id.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<S: Serializer, T: Copy + Into<Uuid>>(id: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes((*id).into().as_bytes())
+    }
+
+    /// The id of these bytes.
+    ///
+    /// # Errors
+    /// The deserializer's, and for anything but sixteen bytes.
+    pub fn deserialize<'de, D: Deserializer<'de>, T: From<Uuid>>(deserializer: D) -> Result<T, D::Error> {
+        deserializer.deserialize_bytes(Bytes(PhantomData))
+    }
+
+    struct Bytes<T>(PhantomData<T>);
+
+    impl<'de, T: From<Uuid>> Visitor<'de> for Bytes<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("sixteen bytes")
+        }
+
+        fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<T, E> {
+            let uuid = Uuid::from_slice(bytes).map_err(|_| E::invalid_length(bytes.len(), &self))?;
+            Ok(uuid.into())
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<T, A::Error> {
+            let mut bytes = Vec::new();
+            while let Some(byte) = seq.next_element()? {
+                bytes.push(byte);
+            }
+            self.visit_bytes(&bytes)
+        }
+    }
 }
 
 impl AccountId {

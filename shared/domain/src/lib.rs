@@ -5,6 +5,7 @@
 pub mod access;
 pub mod account;
 pub mod audit;
+pub mod booking;
 pub mod change;
 pub mod code;
 pub mod configuration;
@@ -29,4 +30,5 @@ pub mod role;
 mod sample;
 pub mod site;
 pub mod text;
+pub mod time;
 pub mod wish;

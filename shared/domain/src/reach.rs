@@ -53,6 +53,12 @@ pub enum Of {
     Events,
 }
 
+/// Something that is seen only within a reach: whoever reads it by its id asks whether it is.
+pub trait Reached {
+    /// Whether it is seen. What is not looks like what does not exist.
+    fn is_within(&self, reach: &Reach) -> bool;
+}
+
 impl Access {
     /// What the caller may see.
     ///
@@ -170,6 +176,24 @@ impl Reach {
         self.has_specialists() && self.has_any(sites, Binding::has_specialists)
     }
 
+    /// The sites that a collection is limited to; none where it is the whole platform's.
+    #[must_use]
+    pub fn sites(&self, of: Of) -> Option<Vec<SiteId>> {
+        match &self.extent {
+            Extent::Platform => None,
+            Extent::Sites(bindings) => {
+                let counts = |binding: &&Binding| of != Of::Specialists || binding.has_specialists();
+                Some(
+                    bindings
+                        .iter()
+                        .filter(counts)
+                        .map(|binding| binding.site)
+                        .collect(),
+                )
+            }
+        }
+    }
+
     fn has_any(&self, sites: impl IntoIterator<Item = SiteId>, counts: impl Fn(&Binding) -> bool) -> bool {
         match &self.extent {
             Extent::Platform => true,
@@ -270,6 +294,11 @@ mod tests {
             [Source::Site(with_specialists.site, 0)]
         );
         assert_eq!(reach.sources(Of::Patients).unwrap().len(), 2);
+        assert_eq!(reach.sites(Of::Specialists), Some(vec![with_specialists.site]));
+        assert_eq!(
+            reach.sites(Of::Events),
+            Some(vec![shared.site, with_specialists.site])
+        );
         assert!(!reach.has_specialist_at([shared.site]));
         assert!(reach.has_specialist_at([shared.site, with_specialists.site]));
     }
@@ -326,6 +355,7 @@ mod tests {
             usize::from(PLATFORM_SHARDS)
         );
         assert!(reach.has_site(SiteId::mint(now())));
+        assert_eq!(reach.sites(Of::Events), None);
     }
 
     #[test]

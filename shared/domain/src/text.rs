@@ -124,6 +124,8 @@ names! {
     SiteName ..= 100, |text| text;
     /// The name of a custom role.
     RoleName ..= 60, |text| text;
+    /// What a booking is for. Tells about its patient: hidden in debug output.
+    ServiceName ..= 100, |_| "…";
     /// The name of a person. Personal data: hidden in debug output.
     PersonName ..= 100, |_| "…";
 }

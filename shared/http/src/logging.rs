@@ -17,6 +17,7 @@ pub fn start(level: &str, lines: impl for<'a> MakeWriter<'a> + Send + Sync + 'st
                 "invites",
                 "members",
                 "audit",
+                "bookings",
                 "platform",
                 "sites",
                 "relay",

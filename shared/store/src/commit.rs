@@ -9,7 +9,7 @@ use portal_domain::role::Role;
 use crate::client::Store;
 use crate::entity::binding::Bound;
 use crate::entity::idempotency::Record;
-use crate::entity::{account, binding, count, due, invite, membership, organization, seats, tie};
+use crate::entity::{account, binding, booking, count, due, invite, membership, organization, seats, tie};
 use crate::error::StoreError;
 use crate::expression::Expression;
 use crate::transaction::{Failing, Transaction};
@@ -155,6 +155,7 @@ fn stage(transaction: Transaction, write: &Write, now: Timestamp) -> Result<Tran
         Write::OrganizationReplace(organization) => transaction.replace(organization, organization.rev)?,
         Write::SiteCreate(site) => transaction.create(site, Failing::Stale)?,
         Write::SiteReplace(site) => transaction.replace(site, site.rev)?,
+        Write::BookingPut(booking) => booking::put(transaction, booking)?,
         Write::BindingPut(organization, binding) => transaction.put(
             &Bound::new(*organization, *binding),
             Expression::default(),

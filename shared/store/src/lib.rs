@@ -8,9 +8,11 @@ mod expression;
 mod merge;
 mod page;
 pub mod request;
+mod sought;
 pub mod table;
 mod transaction;
 
 pub use client::{Store, pause};
 pub use error::StoreError;
 pub use page::{Page, Position};
+pub use sought::Sought;

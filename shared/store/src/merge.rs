@@ -24,7 +24,7 @@ const ACCESS_REV: &str = "access_rev";
 /// A list over several partitions of indexes. All have the same form of sort key: what orders, then an id.
 #[derive(Debug, Clone)]
 pub(crate) struct Merged {
-    access_rev: u64,
+    pub(crate) access_rev: u64,
     /// The index and partition of each source.
     pub(crate) sources: Vec<(Index, String)>,
     /// The first and the last sort key that may be in the list, both inclusive.
@@ -78,6 +78,21 @@ impl Merged {
         )
     }
 
+    fn page<E: Entity>(
+        &self,
+        items: Vec<(String, Item)>,
+        next: Option<String>,
+    ) -> Result<Page<E>, StoreError> {
+        let items = items
+            .into_iter()
+            .map(|(_, item)| crate::entity::from_item(item))
+            .collect::<Result<_, _>>()?;
+        Ok(Page {
+            items,
+            next: next.map(|key| self.behind(key)),
+        })
+    }
+
     /// What is left of the range after the last page; `None` if nothing is.
     fn rest(&self) -> Option<(String, String)> {
         let (mut from, mut until) = self.between.clone();
@@ -106,6 +121,9 @@ fn before(key: &str) -> String {
     }
 }
 
+/// Items with their sort keys, in order, and the key to go on behind; none at the end of the list.
+type Collected = (Vec<(String, Item)>, Option<String>);
+
 /// What one source gave.
 struct Part {
     /// The items with their sort keys, in order.
@@ -117,23 +135,28 @@ struct Part {
 impl Store {
     /// One page of a merged list: the sources are read at the same time, each at most a page of it.
     pub(crate) async fn merged<E: Entity>(&self, list: &Merged) -> Result<Page<E>, StoreError> {
+        let (items, next) = self.collected(list).await?;
+        list.page(items, next)
+    }
+
+    /// One page of a list that goes on with `rest` where `list` ends: both are read at the same time.
+    pub(crate) async fn merged_in_turn<E: Entity>(
+        &self,
+        list: &Merged,
+        rest: &Merged,
+    ) -> Result<Page<E>, StoreError> {
+        let ((items, next), behind) = tokio::try_join!(self.collected(list), self.collected(rest))?;
+        let (items, next) = in_turn((items, next), behind, list.limit);
+        list.page(items, next)
+    }
+
+    async fn collected(&self, list: &Merged) -> Result<Collected, StoreError> {
         let Some(range) = list.rest().filter(|_| !list.sources.is_empty()) else {
-            return Ok(Page {
-                items: Vec::new(),
-                next: None,
-            });
+            return Ok((Vec::new(), None));
         };
         let sources: BTreeSet<&(Index, String)> = list.sources.iter().collect();
         let parts = try_join_all(sources.into_iter().map(|source| self.part(list, source, &range))).await?;
-        let (items, next) = merge(parts, list.limit, list.newest_first);
-        let items = items
-            .into_iter()
-            .map(crate::entity::from_item)
-            .collect::<Result<_, _>>()?;
-        Ok(Page {
-            items,
-            next: next.map(|key| list.behind(key)),
-        })
+        Ok(merge(parts, list.limit, list.newest_first))
     }
 
     async fn part(
@@ -168,11 +191,11 @@ impl Store {
     }
 }
 
-/// The first `limit` items of all parts in order, and the key to go on behind; none at the end of the list.
+/// The first `limit` items of all parts in order.
 ///
 /// Nothing behind the first key at which a part stopped looking may be given yet: an item of that part could come before it.
 /// The same item in two parts is given once.
-fn merge(parts: Vec<Part>, limit: usize, newest_first: bool) -> (Vec<Item>, Option<String>) {
+fn merge(parts: Vec<Part>, limit: usize, newest_first: bool) -> Collected {
     let is_before = |a: &str, b: &str| if newest_first { a > b } else { a < b };
     let horizon = parts
         .iter()
@@ -190,7 +213,20 @@ fn merge(parts: Vec<Part>, limit: usize, newest_first: bool) -> (Vec<Item>, Opti
     } else {
         horizon
     };
-    (all.into_iter().map(|(_, item)| item).collect(), next)
+    (all, next)
+}
+
+/// The first `limit` items of one list and then another.
+fn in_turn((mut items, next): Collected, rest: Collected, limit: usize) -> Collected {
+    // What was not looked at comes before the rest.
+    if next.is_some() {
+        return (items, next);
+    }
+    items.extend(rest.0);
+    let is_cut = items.len() > limit;
+    items.truncate(limit);
+    let cut = items.last().filter(|_| is_cut).map(|(key, _)| key.clone());
+    (items, cut.or(rest.1))
 }
 
 #[cfg(test)]
@@ -213,7 +249,7 @@ mod tests {
 
     fn merged(parts: Vec<Part>, limit: usize, newest_first: bool) -> (Vec<String>, Option<String>) {
         let (items, next) = merge(parts, limit, newest_first);
-        let id = |item: &Item| item["id"].as_s().unwrap().clone();
+        let id = |(_, item): &(String, Item)| item["id"].as_s().unwrap().clone();
         (items.iter().map(id).collect(), next)
     }
 
@@ -245,6 +281,34 @@ mod tests {
         assert_eq!(merged(parts, 9, false), (Vec::new(), Some("k".to_owned())));
         let parts = vec![part(&["m"], None), part(&[], Some("n"))];
         assert_eq!(merged(parts, 9, true), (Vec::new(), Some("n".to_owned())));
+    }
+
+    #[test]
+    fn a_list_goes_on_where_another_ends() {
+        let list = |keys: &[&str], next: Option<&str>| {
+            let items: Vec<_> = keys.iter().map(|key| item(key)).collect();
+            (items, next.map(str::to_owned))
+        };
+        let turn = |first, rest, limit| {
+            let (items, next) = in_turn(first, rest, limit);
+            let keys: Vec<String> = items.into_iter().map(|(key, _)| key).collect();
+            (keys.concat(), next)
+        };
+        let (a, b) = (|next| list(&["a"], next), |next| list(&["b", "c"], next));
+        assert_eq!(turn(a(None), b(None), 3), ("abc".to_owned(), None));
+        assert_eq!(
+            turn(a(None), b(Some("c")), 3),
+            ("abc".to_owned(), Some("c".to_owned()))
+        );
+        assert_eq!(turn(a(None), b(None), 2), ("ab".to_owned(), Some("b".to_owned())));
+        assert_eq!(
+            turn(a(Some("aa")), b(None), 3),
+            ("a".to_owned(), Some("aa".to_owned()))
+        );
+        assert_eq!(
+            turn(list(&[], None), list(&[], Some("x")), 3),
+            (String::new(), Some("x".to_owned()))
+        );
     }
 
     #[test]

@@ -111,7 +111,9 @@ impl Request {
                 sk.is_some_and(|sk| sk == "EMAIL" || sk.strip_prefix("ORG#").is_some_and(ours))
             }
             // These belong to nobody, or to the platform: what of that is seen is decided over what was read.
-            (Some("DUE" | "LIMIT" | "OUTBOX" | "SITE" | "PLATFORM"), _) => true,
+            (Some("DUE" | "LIMIT" | "OUTBOX" | "SITE" | "PLATFORM" | "BOOKING"), _) => true,
+            // So it is with the bookings of a person, and not with the person.
+            (Some("PATIENT" | "SPECIALIST"), Some(_)) => parts.next() == Some("BOOKING"),
             _ => false,
         }
     }
@@ -336,6 +338,9 @@ mod tests {
             ("SITE#sit_1", Some("SITE")),
             ("SITE#sit_1#BINDING", None),
             ("PLATFORM#SITE", None),
+            ("BOOKING#bok_1", Some("BOOKING")),
+            ("PATIENT#pat_1#BOOKING#open", None),
+            ("SPECIALIST#spc_1#BOOKING#closed", None),
         ] {
             assert!(request().allows(pk, sk), "{pk} {sk:?}");
         }
@@ -355,6 +360,8 @@ mod tests {
             ("EMAIL#ada@example.org", Some("PATIENT#pat_1")),
             ("PATIENT#pat_1", Some("PATIENT")),
             ("PATIENT#org_1", Some("ORG#org_1")),
+            ("PATIENT#pat_1#NOTE", None),
+            ("SPECIALIST", None),
             ("WARM", Some("WARM")),
             ("ORG", None),
             ("", None),

@@ -8,6 +8,7 @@ mod invites;
 mod log;
 mod person;
 mod platform;
+mod records;
 
 use std::future::poll_fn;
 use std::ops::Deref;

@@ -12,6 +12,7 @@ use crate::table::{Index, KIND, Key, PK, SK, TTL};
 pub mod account;
 pub mod audit;
 pub mod binding;
+pub mod booking;
 pub mod count;
 pub mod due;
 pub mod idempotency;

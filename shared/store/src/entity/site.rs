@@ -13,7 +13,11 @@ use crate::page::{Listing, Page, Position};
 use crate::table::{Index, Key};
 
 const SK: &str = "SITE";
-const ALL: &str = "PLATFORM#SITE";
+
+/// The partition of one of the platform's collections, or what such partitions begin with.
+pub(crate) fn platform(collection: &str) -> String {
+    format!("PLATFORM#{collection}")
+}
 
 /// The partition of a site; its collections in the indexes begin with it.
 pub(crate) fn partition(site: SiteId) -> String {
@@ -35,7 +39,7 @@ impl Entity for Site {
     }
 
     fn indexes(&self) -> Vec<(Index, String, String)> {
-        vec![(Index::ByOrg, ALL.to_owned(), self.id.to_string())]
+        vec![(Index::ByOrg, platform(SK), self.id.to_string())]
     }
 }
 
@@ -64,7 +68,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Busy`], [`StoreError::Broken`].
     pub async fn all_sites(&self, limit: usize, after: Option<Position>) -> Result<Page<Site>, StoreError> {
-        let listing = Listing::of(Some(Index::ByOrg), ALL.to_owned(), limit);
+        let listing = Listing::of(Some(Index::ByOrg), platform(SK), limit);
         self.page(Listing { after, ..listing }).await
     }
 }

@@ -1,0 +1,6 @@
+//! The `bookings` function.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), portal_http::Error> {
+    portal_http::run(bookings::routes()).await
+}

@@ -19,6 +19,7 @@ use crate::outbox::Message;
 use crate::plan::{SeatChange, Seats};
 use crate::role::Role;
 use crate::site::Site;
+use crate::transaction::Transaction;
 
 /// One thing to write. Each write is conditional on what it replaces, so that a decision over stale facts commits nothing.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,6 +89,13 @@ pub enum Write {
         from: Delivery,
         /// Where it is.
         to: Delivery,
+    },
+    /// A transaction in its next revision, or a new one, with its copies for lists and its booking's money trail.
+    TransactionPut {
+        /// As it is to be.
+        new: Box<Transaction>,
+        /// As it was read; none for a new one.
+        old: Option<Box<Transaction>>,
     },
     /// Work that falls due.
     DuePut(Due),

@@ -94,6 +94,8 @@ codes! {
     RoleNotFound "role_not_found" NotFound "There is no such role.";
     SiteNotFound "site_not_found" NotFound "There is no such site for you.";
     BookingNotFound "booking_not_found" NotFound "There is no such booking for you.";
+    SpecialistNotFound "specialist_not_found" NotFound "There is no such specialist for you.";
+    TransactionNotFound "transaction_not_found" NotFound "There is no such transaction for you.";
     MethodNotAllowed "method_not_allowed" MethodNotAllowed "This route has no such method.";
     LastAdmin "last_admin" Conflict "An organization always keeps at least one admin.";
     SeatLimitReached "seat_limit_reached" Conflict "All provider seats of the plan are taken.";
@@ -114,6 +116,9 @@ codes! {
     NotDissolving "not_dissolving" Conflict "The organization is not being dissolved.";
     TransitionForbidden "transition_forbidden" Conflict "The booking's status does not allow this.";
     TransitionPending "transition_pending" Conflict "The booking's source has not answered the last request yet.";
+    EntryHasParts "entry_has_parts" Conflict "Refunds or reversals of this entry still count.";
+    TooManyEntries "too_many_entries" Conflict "These are too many entries for one answer. Read the list.";
+    SumTooLarge "sum_too_large" Conflict "A sum is too large to be told exactly.";
     InviteExpired "invite_expired" Gone "The invite has expired. Ask for a new one.";
     RevisionMismatch "revision_mismatch" PreconditionFailed "This was changed meanwhile. Read it again.";
     RevisionMissing "revision_missing" PreconditionRequired "Send the ETag you have seen as If-Match.";
@@ -137,6 +142,11 @@ codes! {
     CurrencyUnknown "currency_unknown" Invalid "This is not a currency code.";
     FieldFixed "field_fixed" Invalid "This cannot be changed once it is set.";
     ReasonMissing "reason_missing" Invalid "This needs a reason.";
+    AmountInvalid "amount_invalid" Invalid "This is not an amount that such an entry can have.";
+    AmountExceedsParent "amount_exceeds_parent" Invalid "Refunds or reversals would be more than what they are of.";
+    CurrencyMismatch "currency_mismatch" Invalid "A refund or reversal has the currency of what it is of.";
+    ParentMismatch "parent_mismatch" Invalid "The entry does not belong to such a one.";
+    StatusInvalid "status_invalid" Invalid "Such an entry cannot have this status now.";
     LocaleUnsupported "locale_unsupported" Invalid "This language is not supported.";
     IdempotencyKeyReused "idempotency_key_reused" Invalid "The Idempotency-Key was used for another request.";
     RateLimited "rate_limited" RateLimited "Too many of these. Try again later.";

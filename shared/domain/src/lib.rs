@@ -31,4 +31,5 @@ mod sample;
 pub mod site;
 pub mod text;
 pub mod time;
+pub mod transaction;
 pub mod wish;

@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::code::{Code, Refusal};
 
+/// The largest amount, in minor units: every whole number up to it is exact in JSON.
+pub const MOST_MINOR: i64 = 9_007_199_254_740_991;
+
 /// The currencies of ISO 4217 whose minor unit is not a hundredth, with the decimal places they have.
 const EXPONENTS: &[(&str, u8)] = &[
     ("BHD", 3),

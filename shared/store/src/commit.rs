@@ -9,7 +9,9 @@ use portal_domain::role::Role;
 use crate::client::Store;
 use crate::entity::binding::Bound;
 use crate::entity::idempotency::Record;
-use crate::entity::{account, binding, booking, count, due, invite, membership, organization, seats, tie};
+use crate::entity::{
+    self, account, binding, booking, count, due, invite, membership, organization, seats, tie,
+};
 use crate::error::StoreError;
 use crate::expression::Expression;
 use crate::transaction::{Failing, Transaction};
@@ -208,6 +210,7 @@ fn stage(transaction: Transaction, write: &Write, now: Timestamp) -> Result<Tran
             from,
             to,
         } => invite::deliver(transaction, (*organization, *invite), *version, from, to)?,
+        Write::TransactionPut { new, old } => entity::transaction::put(transaction, new, old.as_deref())?,
         Write::DuePut(due) => transaction.put(due, Expression::default(), Failing::Stale)?,
         Write::DueDelete(due) => transaction.delete(due::key(due), Expression::default(), Failing::Stale),
     })

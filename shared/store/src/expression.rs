@@ -31,11 +31,38 @@ impl Expression {
         if self.text.is_empty() {
             return other;
         }
+        if other.text.is_empty() {
+            return self;
+        }
         let text = format!("({}) AND ({})", self.text, other.text);
         Self {
             text,
             values: self.values.into_iter().chain(other.values).collect(),
         }
+    }
+
+    /// That an attribute is one of these values; nothing for none. The table takes 100 at a time.
+    pub(crate) fn one_of<V: Into<Value>>(attribute: &str, values: impl IntoIterator<Item = V>) -> Self {
+        let values: Vec<(String, V)> = values
+            .into_iter()
+            .enumerate()
+            .map(|(n, value)| (format!("{attribute}{n}"), value))
+            .collect();
+        let group = |group: &[(String, V)]| {
+            let names: Vec<String> = group.iter().map(|(name, _)| format!(":{name}")).collect();
+            format!("#{attribute} IN ({})", names.join(", "))
+        };
+        let text: Vec<String> = values.chunks(100).map(group).collect();
+        values
+            .into_iter()
+            .fold(Self::new(text.join(" OR ")), |expression, (name, value)| {
+                expression.with(&name, value)
+            })
+    }
+
+    /// The same values in another text.
+    pub(crate) fn saying(self, text: String) -> Self {
+        Self { text, ..self }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

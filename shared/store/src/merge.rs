@@ -68,7 +68,7 @@ impl Merged {
     }
 
     /// The position after the item with this sort key.
-    fn behind(&self, key: String) -> Position {
+    pub(crate) fn behind(&self, key: String) -> Position {
         Position(
             [
                 (LAST.to_owned(), key),

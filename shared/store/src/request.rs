@@ -111,9 +111,11 @@ impl Request {
                 sk.is_some_and(|sk| sk == "EMAIL" || sk.strip_prefix("ORG#").is_some_and(ours))
             }
             // These belong to nobody, or to the platform: what of that is seen is decided over what was read.
-            (Some("DUE" | "LIMIT" | "OUTBOX" | "SITE" | "PLATFORM" | "BOOKING"), _) => true,
-            // So it is with the bookings of a person, and not with the person.
-            (Some("PATIENT" | "SPECIALIST"), Some(_)) => parts.next() == Some("BOOKING"),
+            (Some("DUE" | "LIMIT" | "OUTBOX" | "SITE" | "PLATFORM" | "BOOKING" | "TRANSACTION"), _) => true,
+            // So it is with the bookings and transactions of a person, and not with the person.
+            (Some("PATIENT" | "SPECIALIST"), Some(_)) => {
+                matches!(parts.next(), Some("BOOKING" | "TRANSACTION"))
+            }
             _ => false,
         }
     }
@@ -341,6 +343,10 @@ mod tests {
             ("BOOKING#bok_1", Some("BOOKING")),
             ("PATIENT#pat_1#BOOKING#open", None),
             ("SPECIALIST#spc_1#BOOKING#closed", None),
+            ("TRANSACTION#txn_1", Some("TRANSACTION")),
+            ("BOOKING#bok_1", Some("TRANSACTION#txn_1")),
+            ("PATIENT#pat_1#TRANSACTION", None),
+            ("SPECIALIST#spc_1#TRANSACTION", None),
         ] {
             assert!(request().allows(pk, sk), "{pk} {sk:?}");
         }

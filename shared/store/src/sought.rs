@@ -17,4 +17,9 @@ impl<T: Reached> Sought<T> {
     pub fn within(self, reach: &Reach) -> Option<T> {
         self.0.filter(|found| found.is_within(reach))
     }
+
+    /// The same, found with more.
+    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> Sought<U> {
+        Sought(self.0.map(f))
+    }
 }

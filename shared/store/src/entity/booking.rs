@@ -41,7 +41,7 @@ const LAST_TIMED: &str = "9~";
 /// The most entries of a history that are read.
 const MOST_STEPS: usize = 200;
 
-fn partition(booking: BookingId) -> String {
+pub(crate) fn partition(booking: BookingId) -> String {
     format!("BOOKING#{booking}")
 }
 
@@ -67,17 +67,27 @@ fn of_source(source: Source, is_open: bool) -> (Index, String) {
     }
 }
 
+/// The partition of a patient; their collections in the indexes begin with it.
+pub(crate) fn patient_partition(patient: PatientId) -> String {
+    format!("PATIENT#{patient}")
+}
+
+/// The partition of a specialist; their collections in the indexes begin with it.
+pub(crate) fn specialist_partition(specialist: SpecialistId) -> String {
+    format!("SPECIALIST#{specialist}")
+}
+
 fn of_patient(patient: PatientId, is_open: bool) -> (Index, String) {
     (
         Index::ByPatient,
-        format!("PATIENT#{patient}#BOOKING#{}", part(is_open)),
+        format!("{}#BOOKING#{}", patient_partition(patient), part(is_open)),
     )
 }
 
 fn of_specialist(specialist: SpecialistId, is_open: bool) -> (Index, String) {
     (
         Index::BySpecialist,
-        format!("SPECIALIST#{specialist}#BOOKING#{}", part(is_open)),
+        format!("{}#BOOKING#{}", specialist_partition(specialist), part(is_open)),
     )
 }
 

@@ -24,6 +24,7 @@ pub mod outbox;
 pub mod seats;
 pub mod site;
 pub mod tie;
+pub mod transaction;
 
 /// Something that is stored as one item.
 pub(crate) trait Entity: Serialize + DeserializeOwned {

@@ -6,6 +6,7 @@ mod bookings;
 mod clinic;
 mod elsewhere;
 pub mod ids;
+mod ledger;
 mod network;
 mod parts;
 mod people;

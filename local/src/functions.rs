@@ -56,6 +56,10 @@ pub fn described() -> Vec<Described> {
             document: bookings::routes().document(),
         },
         Described {
+            name: "transactions",
+            document: transactions::routes().document(),
+        },
+        Described {
             name: "platform",
             document: platform::routes().document(),
         },
@@ -138,6 +142,7 @@ pub(crate) fn behind_gateway(sandboxes: &[Config]) -> Result<BehindGateway, Conf
             "members" => several(sandboxes, name, members::routes)?,
             "sites" => several(sandboxes, name, sites::routes)?,
             "bookings" => several(sandboxes, name, bookings::routes)?,
+            "transactions" => several(sandboxes, name, transactions::routes)?,
             "platform" => several(sandboxes, name, platform::routes)?,
             _ => several(sandboxes, name, audit::routes)?,
         };
@@ -207,6 +212,9 @@ pub fn named(config: &Config, name: &str) -> Result<Option<Consumer>, ConfigErro
         "audit" => Some(behind_api(audit::routes().into_function(&Web::build(config)?))),
         "sites" => Some(behind_api(sites::routes().into_function(&Web::build(config)?))),
         "bookings" => Some(behind_api(bookings::routes().into_function(&Web::build(config)?))),
+        "transactions" => Some(behind_api(
+            transactions::routes().into_function(&Web::build(config)?),
+        )),
         "platform" => Some(behind_api(
             platform::routes().into_function(&PlatformWeb::build(config)?),
         )),

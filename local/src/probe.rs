@@ -5,6 +5,7 @@ mod cost;
 mod person;
 mod scene;
 mod sites;
+mod transactions;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};

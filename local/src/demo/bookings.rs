@@ -115,7 +115,8 @@ fn record(number: usize, planned: &Planned, now: Timestamp) -> Result<BookingRec
 }
 
 /// All of them.
-pub(super) fn write(script: &mut Script, now: Timestamp) -> Result<(), Refusal> {
+pub(super) fn write(script: &mut Script, now: Timestamp) -> Result<Vec<Booking>, Refusal> {
+    let mut all = Vec::new();
     for (number, planned) in PLANNED.iter().enumerate() {
         let (site, patient, specialist, ..) = *planned;
         let references = BookingReferences {
@@ -142,7 +143,8 @@ pub(super) fn write(script: &mut Script, now: Timestamp) -> Result<(), Refusal> 
             id: ids::booking(number as u64),
             ..taken
         };
-        script.add(Change::default().write(Write::BookingPut(Box::new(booking))));
+        script.add(Change::default().write(Write::BookingPut(Box::new(booking.clone()))));
+        all.push(booking);
     }
-    Ok(())
+    Ok(all)
 }

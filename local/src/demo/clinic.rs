@@ -15,7 +15,7 @@ use portal_domain::role::{CustomRole, Role};
 
 use super::people::{Accounts, CARING_ADMIN, MEMBERS};
 use super::script::{Script, hours_ago};
-use super::{INVITEE, bookings, ids, network, parts};
+use super::{INVITEE, bookings, ids, ledger, network, parts};
 
 const ORGANIZATION: OrganizationId = ids::RIVERSIDE;
 
@@ -52,7 +52,8 @@ pub(super) fn write(script: &mut Script, accounts: &Accounts, now: Timestamp) ->
     ));
     founding(script, &organization, dana.id, began);
     network::write(script, dana.id, began)?;
-    bookings::write(script, now)?;
+    let bookings = bookings::write(script, now)?;
+    ledger::write(script, &bookings, now)?;
     for member in &members {
         came(script, accounts, member);
     }

@@ -1,6 +1,8 @@
 //! The ids that are the same in every demo, so that an event can name them.
 
-use portal_domain::id::{BookingId, InviteId, OrganizationId, PatientId, RoleId, SiteId, SpecialistId};
+use portal_domain::id::{
+    BookingId, InviteId, OrganizationId, PatientId, RoleId, SiteId, SpecialistId, TransactionId,
+};
 use uuid::Uuid;
 
 /// When the clinic began to use the portal, in milliseconds: 2026-09-07T07:30:00Z.
@@ -55,6 +57,12 @@ pub const fn specialist(number: u64) -> SpecialistId {
 #[must_use]
 pub const fn booking(number: u64) -> BookingId {
     BookingId::from_uuid(at(BEGAN, 3_000 + number))
+}
+
+/// The demo's transaction with this number.
+#[must_use]
+pub const fn transaction(number: u64) -> TransactionId {
+    TransactionId::from_uuid(at(BEGAN, 4_000 + number))
 }
 
 /// The demo's invite with this number. Later ones have higher numbers.

@@ -80,8 +80,8 @@ fn batched(changes: Vec<Change>) -> Vec<Change> {
 /// How many items a write puts.
 const fn operations(write: &Write) -> usize {
     match write {
-        // Itself, its row, and an entry of its history.
-        Write::BookingPut(_) => 3,
+        // Itself, its row, and an entry of its history; or itself, its row, and the row in its booking.
+        Write::BookingPut(_) | Write::TransactionPut { .. } => 3,
         _ => 1,
     }
 }

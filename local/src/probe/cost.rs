@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use portal_domain::invite::LIFETIME;
 use portal_domain::membership::ACTIVITY_STEP;
+use portal_domain::transaction::Kind;
 use portal_store::request::Tally;
 use serde_json::json;
 
@@ -75,6 +76,7 @@ impl Probe {
             "accept_invite" => vec![self.accepted_at_first_sign_in().await?],
             "update_member" => vec![self.promoted_and_taking_over().await?],
             "list_bookings" => self.bookings_of_all_sorts().await?,
+            "list_transactions" => self.transactions_of_all_sorts().await?,
             "list_audit_events" => self.by_actor_and_object().await?,
             _ => Vec::new(),
         })
@@ -229,6 +231,38 @@ impl Probe {
         priced.push(
             self.price("list_bookings", "of the whole platform", &scene.founder, &request)
                 .await?,
+        );
+        Ok(priced)
+    }
+
+    async fn transactions_of_all_sorts(&self) -> Result<Vec<Priced>, Failure> {
+        let scene = self.scene().await?;
+        let booking = scene.booking().await?;
+        scene.transaction(Kind::Payment, &booking).await?;
+        scene.transaction(Kind::Earning, &booking).await?;
+        let mut priced = Vec::new();
+        for (case, filter) in [
+            ("of a patient", format!("patient_id={}", booking.patient)),
+            ("of a specialist", format!("specialist_id={}", booking.specialist)),
+            ("of a booking", format!("booking_id={}", booking.id)),
+            ("of a kind", "kind=payment".to_owned()),
+        ] {
+            let request = Request::get(scene.path(&format!("/transactions?{filter}")));
+            priced.push(
+                self.price("list_transactions", case, &scene.founder, &request)
+                    .await?,
+            );
+        }
+        scene.widen().await?;
+        let request = Request::get(scene.path("/transactions"));
+        priced.push(
+            self.price(
+                "list_transactions",
+                "of the whole platform",
+                &scene.founder,
+                &request,
+            )
+            .await?,
         );
         Ok(priced)
     }

@@ -20,6 +20,7 @@ pub fn start(level: &str, lines: impl for<'a> MakeWriter<'a> + Send + Sync + 'st
                 "bookings",
                 "platform",
                 "sites",
+                "transactions",
                 "relay",
                 "send_mail",
             ]

@@ -1,0 +1,6 @@
+//! The `transactions` function.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), portal_http::Error> {
+    portal_http::run(transactions::routes()).await
+}

@@ -61,6 +61,10 @@ const TABLE: &[Row] = &[
     ("list_bookings",         "bookings.read",       [401, 404, 403, 403, 403, 200, 200, 404, 409]),
     ("get_booking",           "bookings.read",       [401, 404, 403, 403, 403, 200, 200, 404, 409]),
     ("request_transition",    "bookings.manage",     [401, 404, 403, 403, 403, 200, 200, 404, 409]),
+    ("list_transactions",     "transactions.read",   [401, 404, 403, 403, 403, 200, 200, 404, 409]),
+    ("get_transaction",       "transactions.read",   [401, 404, 403, 403, 403, 200, 200, 404, 409]),
+    ("get_money_trail",       "transactions.read",   [401, 404, 403, 403, 403, 200, 200, 404, 409]),
+    ("get_statement",         "transactions.read",   [401, 404, 403, 403, 403, 200, 200, 404, 409]),
     // What the platform's operator does is nobody else's, whatever they are in an organization.
     ("get_platform_organization",    "",             [401, 403, 403, 403, 403, 403, 403, 403, 403]),
     ("update_platform_organization", "",             [401, 403, 403, 403, 403, 403, 403, 403, 403]),

@@ -17,6 +17,14 @@ const EXCEPTIONS: &[(&str, &str, u32)] = &[
     ("list_bookings", "of a patient", 2),
     ("list_bookings", "with a specialist", 2),
     ("list_bookings", "of the whole platform", 2),
+    // The partitions of the transactions are in the organization's bindings; a month is the organization's, in its time zone.
+    ("list_transactions", "", 2),
+    ("list_transactions", "of a patient", 2),
+    ("list_transactions", "of a specialist", 2),
+    ("list_transactions", "of a booking", 2),
+    ("list_transactions", "of a kind", 2),
+    ("list_transactions", "of the whole platform", 2),
+    ("get_statement", "", 2),
     // One more write makes the account.
     ("get_me", "first sign-in", 2),
     ("accept_invite", "first sign-in", 3),

@@ -349,6 +349,7 @@ fn build(function: &str, config: &Config) -> Result<(), ConfigError> {
         "audit" => routed(audit::routes(), config),
         "sites" => routed(sites::routes(), config),
         "bookings" => routed(bookings::routes(), config),
+        "transactions" => routed(transactions::routes(), config),
         "platform" => routed(platform::routes(), config),
         "relay" => Relaying::build(config).map(drop),
         "send-mail" => Mailing::build(config).map(drop),
@@ -490,6 +491,7 @@ async fn everything_that_is_asked() -> Vec<Operation> {
         "list_audit_events",
         "list_sites",
         "list_bookings",
+        "list_transactions",
     ] {
         let request = scene.request(operation, &founder, false).await.unwrap();
         probe.stack.clock.advance(DAY);

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use portal_domain::account::Account;
 use portal_domain::change::{Change, Write};
-use portal_domain::id::{AccountId, BookingId, InviteId, OrganizationId, RoleId, SiteId};
+use portal_domain::id::{
+    AccountId, BookingId, InviteId, OrganizationId, RoleId, SiteId, SpecialistId, TransactionId,
+};
+use portal_domain::transaction::Kind as Entry;
 use portal_local::dynamodb::Operation;
 use portal_local::faults::{Kind, Rule};
 use portal_store::StoreError;
@@ -26,6 +29,8 @@ struct Ids {
     role: String,
     site: String,
     booking: String,
+    specialist: String,
+    transaction: String,
 }
 
 impl Ids {
@@ -39,10 +44,12 @@ impl Ids {
             role: RoleId::mint(now).to_string(),
             site: SiteId::mint(now).to_string(),
             booking: BookingId::mint(now).to_string(),
+            specialist: SpecialistId::mint(now).to_string(),
+            transaction: TransactionId::mint(now).to_string(),
         }
     }
 
-    fn all(&self) -> [(&'static str, &str); 6] {
+    fn all(&self) -> [(&'static str, &str); 9] {
         [
             ("{organization_id}", &self.organization),
             ("{invite_id}", &self.invite),
@@ -50,6 +57,9 @@ impl Ids {
             ("{role_id}", &self.role),
             ("{site_id}", &self.site),
             ("{booking_id}", &self.booking),
+            ("{specialist_id}", &self.specialist),
+            ("{transaction_id}", &self.transaction),
+            ("{month}", "2026-05"),
         ]
     }
 
@@ -164,6 +174,8 @@ async fn two_clinics(portal: &Portal) -> (Clinic<'_>, Clinic<'_>, Ids) {
         .await
         .expect(201)
         .id();
+    let paid = portal.posting(Entry::Payment, &site).await.tell().await;
+    let earned = portal.posting(Entry::Earning, &site).await.tell().await;
     let ids = Ids {
         organization: theirs.id.to_string(),
         invite: theirs
@@ -174,6 +186,8 @@ async fn two_clinics(portal: &Portal) -> (Clinic<'_>, Clinic<'_>, Ids) {
         account: member.account.to_string(),
         role: theirs.role("Desk", &[]).await,
         booking: portal.booking(&site, json!({})).await.id.to_string(),
+        specialist: earned.row.person.specialist().expect("an earner").to_string(),
+        transaction: paid.row.id.to_string(),
         site,
     };
     (ours, theirs, ids)
@@ -189,6 +203,7 @@ async fn everything(clinic: &Clinic<'_>) -> Vec<String> {
         "/roles?limit=100",
         "/audit-events?limit=100",
         "/bookings?limit=100",
+        "/transactions?limit=100",
     ] {
         all.push(clinic.admin.get(&clinic.path(list)).await.expect(200).text);
     }
@@ -274,7 +289,14 @@ async fn ids_of_another_organization_are_nothing_in_ones_own() {
     let hana = theirs.admin.account.to_string();
 
     let mut tried = 0;
-    let children = ["{invite_id}", "{account_id}", "{role_id}", "{booking_id}"];
+    let children = [
+        "{invite_id}",
+        "{account_id}",
+        "{role_id}",
+        "{booking_id}",
+        "{specialist_id}",
+        "{transaction_id}",
+    ];
     for (_, method, route) in routes() {
         if !children.iter().any(|child| route.contains(child)) {
             continue;

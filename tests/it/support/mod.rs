@@ -5,6 +5,7 @@ mod clinic;
 pub(crate) mod direct;
 mod document;
 mod invites;
+pub(crate) mod ledger;
 mod log;
 mod person;
 mod platform;

@@ -4,6 +4,7 @@
 
 mod bookings;
 mod clinic;
+mod directory;
 mod elsewhere;
 pub mod ids;
 mod ledger;
@@ -12,6 +13,7 @@ mod parts;
 mod people;
 mod script;
 
+use jiff::Timestamp;
 use portal_store::StoreError;
 use portal_store::entity::due::Worker;
 use serde_json::json;
@@ -38,6 +40,8 @@ pub async fn fill(stack: &Stack) -> Result<(), Failure> {
     let accounts = Accounts::new(&stack.identity);
     let mut script = Script::default();
     clinic::write(&mut script, &accounts, now)?;
+    let began = Timestamp::from_millisecond(ids::BEGAN).unwrap_or(now);
+    directory::write(&mut script, accounts.id(&ADMIN.parse()?), began)?;
     elsewhere::write(&mut script, &accounts, now)?;
 
     // Organizations first: their counts are added to when the members come.

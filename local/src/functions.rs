@@ -60,6 +60,10 @@ pub fn described() -> Vec<Described> {
             document: transactions::routes().document(),
         },
         Described {
+            name: "directory",
+            document: directory::routes().document(),
+        },
+        Described {
             name: "platform",
             document: platform::routes().document(),
         },
@@ -143,6 +147,7 @@ pub(crate) fn behind_gateway(sandboxes: &[Config]) -> Result<BehindGateway, Conf
             "sites" => several(sandboxes, name, sites::routes)?,
             "bookings" => several(sandboxes, name, bookings::routes)?,
             "transactions" => several(sandboxes, name, transactions::routes)?,
+            "directory" => several(sandboxes, name, directory::routes)?,
             "platform" => several(sandboxes, name, platform::routes)?,
             _ => several(sandboxes, name, audit::routes)?,
         };
@@ -214,6 +219,9 @@ pub fn named(config: &Config, name: &str) -> Result<Option<Consumer>, ConfigErro
         "bookings" => Some(behind_api(bookings::routes().into_function(&Web::build(config)?))),
         "transactions" => Some(behind_api(
             transactions::routes().into_function(&Web::build(config)?),
+        )),
+        "directory" => Some(behind_api(
+            directory::routes().into_function(&Web::build(config)?),
         )),
         "platform" => Some(behind_api(
             platform::routes().into_function(&PlatformWeb::build(config)?),

@@ -6,6 +6,7 @@ pub mod consumer;
 pub mod demo;
 pub mod dynamodb;
 pub mod faults;
+pub mod feed;
 pub mod functions;
 pub mod gateway;
 pub mod generate;

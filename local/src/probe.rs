@@ -2,6 +2,7 @@
 
 mod bookings;
 mod cost;
+mod directory;
 mod person;
 mod scene;
 mod sites;

@@ -144,7 +144,7 @@ async fn a_rescheduled_booking_and_its_successor_name_each_other() {
     let portal = Portal::start().await;
     let clinic = portal.clinic().await;
     let site = clinic.bound("Lakeside", "owner").await;
-    let mia = portal.patient("Mia Berg");
+    let mia = portal.named_patient("Mia Berg");
     let old = portal.line(&site).await.of(&mia).tell().await;
     let line = portal.next_line(&old).await;
     let old = line
@@ -252,8 +252,8 @@ async fn network<'a>(portal: &'a Portal, random: &mut StdRng) -> Network<'a> {
         .id();
     clinic.bind(&hot, "owner", true).await.expect(200);
     let foreign = portal.site("Elsewhere").await;
-    let patients = ["Jonas Weber", "Fatima Haddad", "Oskar Lind"].map(|name| portal.patient(name));
-    let specialists = ["Lena Brandt", "Tomás Herrera"].map(|name| portal.specialist(name));
+    let patients = ["Jonas Weber", "Fatima Haddad", "Oskar Lind"].map(|name| portal.named_patient(name));
+    let specialists = ["Lena Brandt", "Tomás Herrera"].map(|name| portal.named_specialist(name));
 
     let now = portal.clock.now();
     let mut bookings = Vec::new();
@@ -543,7 +543,10 @@ async fn what_happens_at_other_sites_is_not_there() {
     let portal = Portal::start().await;
     let clinic = portal.clinic().await;
     let (ours, theirs) = (clinic.bound("Ours", "owner").await, portal.site("Theirs").await);
-    let (mia, noah) = (portal.patient("Mia Berg"), portal.specialist("Noah Okoro"));
+    let (mia, noah) = (
+        portal.named_patient("Mia Berg"),
+        portal.named_specialist("Noah Okoro"),
+    );
     let here = portal.line(&ours).await.of(&mia).with(&noah).tell().await;
     let there = portal.line(&theirs).await.of(&mia).with(&noah).tell().await;
 
@@ -1093,7 +1096,7 @@ async fn another_specialist_is_chosen_by_who_sees_specialists() {
     );
     let here = portal.booking(&own, json!({})).await;
     let there = portal.booking(&shared, json!({})).await;
-    let noah = portal.specialist("Noah Okoro");
+    let noah = portal.named_specialist("Noah Okoro");
     let body = json!({ "transition": "reassign", "reason": "specialist_ill", "specialist_id": noah.id });
 
     let blind = holder(

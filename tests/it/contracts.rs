@@ -111,16 +111,24 @@ fn the_openapi_document_says_of_every_operation_what_a_client_needs() {
     }
 }
 
+/// Whether a file in `folder`, or in one inside it, holds `text`.
+fn is_in(folder: &Path, text: &str) -> bool {
+    std::fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            is_in(&path, text)
+        } else {
+            std::fs::read_to_string(path).unwrap().contains(text)
+        }
+    })
+}
+
 #[test]
 fn an_operation_is_called_as_its_handler() {
     for route in routes() {
         let folder = project().join(format!("functions/{}/src", route.function));
         let handler = format!("async fn {}(", route.operation);
-        let is_there = std::fs::read_dir(folder).unwrap().any(|file| {
-            std::fs::read_to_string(file.unwrap().path())
-                .unwrap()
-                .contains(&handler)
-        });
+        let is_there = is_in(&folder, &handler);
         assert!(is_there, "functions/{} has no `{handler}…)`", route.function);
     }
 }
@@ -350,6 +358,7 @@ fn build(function: &str, config: &Config) -> Result<(), ConfigError> {
         "sites" => routed(sites::routes(), config),
         "bookings" => routed(bookings::routes(), config),
         "transactions" => routed(transactions::routes(), config),
+        "directory" => routed(directory::routes(), config),
         "platform" => routed(platform::routes(), config),
         "relay" => Relaying::build(config).map(drop),
         "send-mail" => Mailing::build(config).map(drop),
@@ -492,6 +501,7 @@ async fn everything_that_is_asked() -> Vec<Operation> {
         "list_sites",
         "list_bookings",
         "list_transactions",
+        "list_patients",
     ] {
         let request = scene.request(operation, &founder, false).await.unwrap();
         probe.stack.clock.advance(DAY);

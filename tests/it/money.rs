@@ -18,7 +18,7 @@ async fn a_money_trail_leads_from_the_payment_to_the_payout() {
     let portal = Portal::start().await;
     let clinic = portal.clinic().await;
     let site = clinic.bound("Lakeside", "owner").await;
-    let lena = portal.specialist("Lena Brandt");
+    let lena = portal.named_specialist("Lena Brandt");
     let booking = portal.booking(&site, json!({ "status": "fulfilled" })).await;
     let paid = portal.posting(Kind::Payment, &site).await.for_booking(&booking);
     let paid = paid.say(json!({ "fee_minor": 320 })).tell().await;
@@ -191,7 +191,7 @@ async fn a_statement_is_the_filtered_list_and_its_sums() {
         .patch(&clinic.path(""), &etag, zone)
         .await
         .expect(200);
-    let lena = portal.specialist("Lena Brandt");
+    let lena = portal.named_specialist("Lena Brandt");
     let told = async |kind: Kind, at: &str, fields: Value| {
         let posting = portal
             .posting(kind, &site)
@@ -312,7 +312,7 @@ async fn more_than_a_thousand_entries_are_read_as_a_list() {
     let portal = Portal::start().await;
     let clinic = portal.clinic().await;
     let site = clinic.bound("Lakeside", "owner").await;
-    let lena = portal.specialist("Lena Brandt");
+    let lena = portal.named_specialist("Lena Brandt");
     let booking = portal.line(&site).await.with(&lena).tell().await;
     let posting = portal
         .posting(Kind::Earning, &site)

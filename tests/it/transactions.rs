@@ -44,7 +44,7 @@ async fn a_transaction_is_told_with_all_that_is_known_of_it() {
     let portal = Portal::start().await;
     let clinic = portal.clinic().await;
     let site = clinic.bound("Lakeside", "owner").await;
-    let mia = portal.patient("Mia Berg");
+    let mia = portal.named_patient("Mia Berg");
     let booking = portal.line(&site).await.of(&mia).tell().await;
     let paid = portal
         .posting(Kind::Payment, &site)
@@ -142,7 +142,7 @@ async fn every_filter_narrows_and_the_parts_are_the_whole() {
     );
     let all = one_of_each(&portal, &here).await;
     portal.wait(DAY);
-    let mia = portal.patient("Mia Álvarez");
+    let mia = portal.named_patient("Mia Álvarez");
     let booking = portal.line(&there).await.of(&mia).tell().await;
     let other = portal
         .posting(Kind::Payment, &there)
@@ -291,7 +291,10 @@ async fn a_correction_moves_a_transaction_to_whom_and_what_it_belongs() {
     let portal = Portal::start().await;
     let clinic = portal.clinic().await;
     let site = clinic.bound("Lakeside", "owner").await;
-    let (wrong, right) = (portal.patient("Wrong Person"), portal.patient("Right Person"));
+    let (wrong, right) = (
+        portal.named_patient("Wrong Person"),
+        portal.named_patient("Right Person"),
+    );
     let first = portal.line(&site).await.of(&wrong).tell().await;
     let second = portal.line(&site).await.of(&right).tell().await;
     let paid = portal
@@ -332,8 +335,8 @@ async fn who_reviews_money_sees_no_patients_and_no_profiles() {
     let portal = Portal::start().await;
     let clinic = portal.clinic().await;
     let site = clinic.bound("Lakeside", "owner").await;
-    let mia = portal.patient("Mia Berg");
-    let lena = portal.specialist("Lena Brandt");
+    let mia = portal.named_patient("Mia Berg");
+    let lena = portal.named_specialist("Lena Brandt");
     let booking = portal.line(&site).await.of(&mia).with(&lena).tell().await;
     let paid = portal
         .posting(Kind::Payment, &site)
@@ -551,8 +554,11 @@ async fn people_who_are_at_several_sites_show_what_is_at_ones_own() {
     let clinic = portal.clinic().await;
     let ours = clinic.bound("Ours", "owner").await;
     let foreign = portal.site("Foreign").await;
-    let (mia, lena) = (portal.patient("Mia Berg"), portal.specialist("Lena Brandt"));
-    let zoe = portal.specialist("Zoe Stranger");
+    let (mia, lena) = (
+        portal.named_patient("Mia Berg"),
+        portal.named_specialist("Lena Brandt"),
+    );
+    let zoe = portal.named_specialist("Zoe Stranger");
     let paid = portal.posting(Kind::Payment, &ours).await.of(&mia).tell().await;
     let earned = portal
         .posting(Kind::Earning, &ours)
@@ -606,7 +612,7 @@ async fn people_who_are_at_several_sites_show_what_is_at_ones_own() {
     let empty = admin
         .get(&clinic.path(&format!("/transactions?specialist_id={}&limit=1", zoe.id)))
         .await;
-    let unknown = portal.specialist("Nobody");
+    let unknown = portal.named_specialist("Nobody");
     let nothing = admin
         .get(&clinic.path(&format!("/transactions?specialist_id={}&limit=1", unknown.id)))
         .await;
@@ -674,7 +680,7 @@ async fn money_of_sponsored_people_needs_a_privacy_mode() {
         .await
         .expect(200);
 
-    let specialist = portal.specialist("Lena Brandt").id;
+    let specialist = portal.named_specialist("Lena Brandt").id;
     for answer in [
         clinic.admin.get(&clinic.path("/transactions")).await,
         clinic.admin.get(&path(&clinic, &paid)).await,

@@ -11,20 +11,10 @@ use portal_domain::external::{ExternalId, Sourced, Stamp};
 use portal_domain::id::SiteId;
 use portal_domain::money::Money;
 
-use super::ids;
 use super::script::Script;
+use super::{directory, ids};
 
-const SPECIALISTS: [&str; 3] = ["Lena Brandt", "Tomás Herrera", "Aisha Bello"];
-const PATIENTS: [&str; 6] = [
-    "Jonas Weber",
-    "Fatima Haddad",
-    "Oskar Lind",
-    "Priya Raman",
-    "Clara Rossi",
-    "Emeka Obi",
-];
-
-/// Site, patient, specialist, what for, status, hours from now to its start, minutes, how, and what it costs.
+/// Site, numbers of the patient and the specialist, what for, status, hours from now to its start, minutes, how, and what it costs.
 type Planned = (
     SiteId,
     usize,
@@ -39,20 +29,20 @@ type Planned = (
 
 #[rustfmt::skip]
 const PLANNED: [Planned; 14] = [
-    (ids::ONLINE, 0, 0, "Physiotherapy",        Status::Booked,    50, 50, Modality::Video,    9_000),
-    (ids::ONLINE, 1, 0, "Physiotherapy",        Status::Booked,    74, 50, Modality::Video,    9_000),
-    (ids::ONLINE, 2, 1, "Nutrition counseling", Status::Pending,   98, 30, Modality::Audio,    6_000),
-    (ids::ONLINE, 3, 1, "Nutrition counseling", Status::Proposed, 122, 30, Modality::Chat,     4_500),
-    (ids::CITY,   4, 2, "First consultation",   Status::Booked,     6, 60, Modality::InPerson, 12_000),
-    (ids::CITY,   5, 2, "Follow-up",            Status::Arrived,    0, 45, Modality::InPerson, 8_000),
-    (ids::CITY,   0, 2, "Follow-up",            Status::Booked,   -20, 45, Modality::InPerson, 8_000),
-    (ids::ONLINE, 1, 0, "Physiotherapy",        Status::Fulfilled, -50, 50, Modality::Video,   9_000),
-    (ids::ONLINE, 2, 0, "Physiotherapy",        Status::Cancelled, -74, 50, Modality::Video,   9_000),
-    (ids::CITY,   3, 2, "First consultation",   Status::NoShow,    -98, 60, Modality::InPerson, 12_000),
-    (ids::ONLINE, 4, 1, "Nutrition counseling", Status::Fulfilled, -122, 30, Modality::Audio,  6_000),
-    (ids::CITY,   5, 2, "First consultation",   Status::Fulfilled, -146, 60, Modality::InPerson, 12_000),
-    (ids::ONLINE, 3, 0, "Physiotherapy",        Status::Cancelled, -170, 50, Modality::Video,  9_000),
-    (ids::ONLINE, 0, 1, "Nutrition counseling", Status::Fulfilled, -194, 30, Modality::Video,  6_000),
+    (ids::ONLINE, 1, 1, "Physiotherapy",        Status::Booked,    50, 50, Modality::Video,    9_000),
+    (ids::ONLINE, 2, 1, "Physiotherapy",        Status::Booked,    74, 50, Modality::Video,    9_000),
+    (ids::ONLINE, 3, 2, "Nutrition counseling", Status::Pending,   98, 30, Modality::Audio,    6_000),
+    (ids::ONLINE, 4, 2, "Nutrition counseling", Status::Proposed, 122, 30, Modality::Chat,     4_500),
+    (ids::CITY,   5, 3, "First consultation",   Status::Booked,     6, 60, Modality::InPerson, 12_000),
+    (ids::CITY,   6, 3, "Follow-up",            Status::Arrived,    0, 45, Modality::InPerson, 8_000),
+    (ids::CITY,   1, 3, "Follow-up",            Status::Booked,   -20, 45, Modality::InPerson, 8_000),
+    (ids::ONLINE, 2, 1, "Physiotherapy",        Status::Fulfilled, -50, 50, Modality::Video,   9_000),
+    (ids::ONLINE, 3, 1, "Physiotherapy",        Status::Cancelled, -74, 50, Modality::Video,   9_000),
+    (ids::CITY,   4, 3, "First consultation",   Status::NoShow,    -98, 60, Modality::InPerson, 12_000),
+    (ids::ONLINE, 5, 2, "Nutrition counseling", Status::Fulfilled, -122, 30, Modality::Audio,  6_000),
+    (ids::CITY,   6, 3, "First consultation",   Status::Fulfilled, -146, 60, Modality::InPerson, 12_000),
+    (ids::ONLINE, 4, 1, "Physiotherapy",        Status::Cancelled, -170, 50, Modality::Video,  9_000),
+    (ids::ONLINE, 1, 2, "Nutrition counseling", Status::Fulfilled, -194, 30, Modality::Video,  6_000),
 ];
 
 fn external(system: &str, number: usize) -> Result<ExternalId, Refusal> {
@@ -102,8 +92,8 @@ fn record(number: usize, planned: &Planned, now: Timestamp) -> Result<BookingRec
         }),
         start: Some(period.start().into()),
         end: Some(period.end().into()),
-        patient_time_zone: Some("Europe/Berlin".to_owned().try_into()?),
-        specialist_time_zone: Some("Europe/Berlin".to_owned().try_into()?),
+        patient_time_zone: Some("Europe/Dublin".to_owned().try_into()?),
+        specialist_time_zone: Some("Europe/Dublin".to_owned().try_into()?),
         modality,
         price: Some(Money {
             amount_minor,
@@ -123,9 +113,9 @@ pub(super) fn write(script: &mut Script, now: Timestamp) -> Result<Vec<Booking>,
             site,
             shards: 1,
             patient: ids::patient(patient as u64),
-            patient_name: Some(PATIENTS[patient].parse()?),
+            patient_name: Some(directory::patient_name(patient).parse()?),
             specialist: ids::specialist(specialist as u64),
-            specialist_name: Some(SPECIALISTS[specialist].parse()?),
+            specialist_name: Some(directory::specialist_name(specialist).parse()?),
             replaces: None,
             notice: NOTICE,
         };

@@ -1,7 +1,7 @@
 //! The ids that are the same in every demo, so that an event can name them.
 
 use portal_domain::id::{
-    BookingId, InviteId, OrganizationId, PatientId, RoleId, SiteId, SpecialistId, TransactionId,
+    BookingId, InviteId, NoteId, OrganizationId, PatientId, RoleId, SiteId, SpecialistId, TransactionId,
 };
 use uuid::Uuid;
 
@@ -69,6 +69,12 @@ pub const fn transaction(number: u64) -> TransactionId {
 #[must_use]
 pub const fn invite(number: u64) -> InviteId {
     InviteId::from_uuid(at(BEGAN, number))
+}
+
+/// The demo's note with this number.
+#[must_use]
+pub const fn note(number: u64) -> NoteId {
+    NoteId::from_uuid(at(BEGAN, 5_000 + number))
 }
 
 /// Its time is over, and the seat it held not yet freed.

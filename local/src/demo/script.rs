@@ -15,6 +15,7 @@ const MOST_OPERATIONS: usize = 100;
 pub(super) struct Script {
     first: Vec<Change>,
     then: Vec<Change>,
+    alone: Vec<Change>,
     events: u64,
 }
 
@@ -27,6 +28,11 @@ impl Script {
     /// Something that is independent of all else.
     pub(super) fn add(&mut self, change: Change) {
         self.then.push(change);
+    }
+
+    /// Something that is independent of all else, and much by itself.
+    pub(super) fn add_alone(&mut self, change: Change) {
+        self.alone.push(change);
     }
 
     /// An audit event with an id of its own.
@@ -58,7 +64,8 @@ impl Script {
 
     /// The changes, in as few transactions as they fit into; those of one stage can be committed at the same time.
     pub(super) fn in_stages(self) -> [Vec<Change>; 2] {
-        [batched(self.first), batched(self.then)]
+        let then = batched(self.then).into_iter().chain(self.alone);
+        [batched(self.first), then.collect()]
     }
 }
 

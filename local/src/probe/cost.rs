@@ -77,6 +77,10 @@ impl Probe {
             "update_member" => vec![self.promoted_and_taking_over().await?],
             "list_bookings" => self.bookings_of_all_sorts().await?,
             "list_transactions" => self.transactions_of_all_sorts().await?,
+            "list_patients" | "list_specialists" => {
+                self.scene().await?.directory_in_all_ways(operation).await?
+            }
+            "update_patient" => vec![self.scene().await?.renamed().await?],
             "list_audit_events" => self.by_actor_and_object().await?,
             _ => Vec::new(),
         })
@@ -93,7 +97,7 @@ impl Probe {
     }
 
     /// Sends a request that succeeds.
-    async fn price(
+    pub(super) async fn price(
         &self,
         operation: &str,
         case: &'static str,

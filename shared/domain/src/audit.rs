@@ -58,6 +58,13 @@ verbs! {
     MemberRemoved "member.removed";
     MemberLeft "member.left";
     MemberAddressChanged "member.address_changed";
+    PatientUpdated "patient.updated";
+    PatientChangeRequested "patient.change_requested";
+    NoteCreated "note.created";
+    NoteUpdated "note.updated";
+    SpecialistUpdated "specialist.updated";
+    SpecialistChangeRequested "specialist.change_requested";
+    SpecialistReviewed "specialist.reviewed";
 }
 
 impl std::str::FromStr for Verb {
@@ -176,6 +183,20 @@ impl AuditEvent {
         }
         self
     }
+
+    /// The same event, with the names of `fields` that changed and whose values are not told: they are personal data.
+    #[must_use]
+    pub fn naming(mut self, fields: impl IntoIterator<Item = &'static str>) -> Self {
+        let untold = fields.into_iter().map(|field| {
+            let difference = Difference {
+                before: None,
+                after: None,
+            };
+            (field.to_owned(), difference)
+        });
+        self.changes.extend(untold);
+        self
+    }
 }
 
 #[cfg(test)]
@@ -222,6 +243,20 @@ mod tests {
             .changed("time_zone", text("UTC"), text("Europe/Berlin"))
             .changed("allowed_domains", None, None);
         assert_eq!(event.changes.keys().collect::<Vec<_>>(), ["time_zone"]);
+    }
+
+    #[test]
+    fn a_field_with_personal_data_is_named_alone() {
+        let event = event().naming(["given_name", "time_zone"]);
+        assert_eq!(
+            event.changes.keys().collect::<Vec<_>>(),
+            ["given_name", "time_zone"]
+        );
+        let untold = Difference {
+            before: None,
+            after: None,
+        };
+        assert!(event.changes.values().all(|difference| *difference == untold));
     }
 
     #[test]

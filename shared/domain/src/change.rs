@@ -14,11 +14,14 @@ use crate::id::{AccountId, InviteId, OrganizationId, RoleId, SiteId};
 use crate::invite::{Delivery, Invite};
 use crate::limit::Use;
 use crate::membership::Membership;
+use crate::note::Note;
 use crate::organization::Organization;
 use crate::outbox::Message;
+use crate::patient::{Enrollment, Patient};
 use crate::plan::{SeatChange, Seats};
 use crate::role::Role;
 use crate::site::Site;
+use crate::specialist::Specialist;
 use crate::transaction::Transaction;
 
 /// One thing to write. Each write is conditional on what it replaces, so that a decision over stale facts commits nothing.
@@ -96,6 +99,24 @@ pub enum Write {
         new: Box<Transaction>,
         /// As it was read; none for a new one.
         old: Option<Box<Transaction>>,
+    },
+    /// A patient in its next revision, or a new one, with all its copies for lists.
+    PatientPut {
+        /// As it is to be.
+        new: Box<Patient>,
+        /// As it was read; none for a new one.
+        old: Option<Box<Patient>>,
+    },
+    /// An enrollment in its next revision, or a new one.
+    EnrollmentPut(Box<Enrollment>),
+    /// A note in its next revision, or a new one.
+    NotePut(Box<Note>),
+    /// A specialist in its next revision, or a new one, with all its copies for lists.
+    SpecialistPut {
+        /// As it is to be.
+        new: Box<Specialist>,
+        /// As it was read; none for a new one.
+        old: Option<Box<Specialist>>,
     },
     /// Work that falls due.
     DuePut(Due),

@@ -94,8 +94,10 @@ codes! {
     RoleNotFound "role_not_found" NotFound "There is no such role.";
     SiteNotFound "site_not_found" NotFound "There is no such site for you.";
     BookingNotFound "booking_not_found" NotFound "There is no such booking for you.";
-    SpecialistNotFound "specialist_not_found" NotFound "There is no such specialist for you.";
     TransactionNotFound "transaction_not_found" NotFound "There is no such transaction for you.";
+    PatientNotFound "patient_not_found" NotFound "There is no such patient for you.";
+    SpecialistNotFound "specialist_not_found" NotFound "There is no such specialist for you.";
+    NoteNotFound "note_not_found" NotFound "There is no such note for you.";
     MethodNotAllowed "method_not_allowed" MethodNotAllowed "This route has no such method.";
     LastAdmin "last_admin" Conflict "An organization always keeps at least one admin.";
     SeatLimitReached "seat_limit_reached" Conflict "All provider seats of the plan are taken.";
@@ -108,6 +110,8 @@ codes! {
     InviterWithoutRight "inviter_without_right" Conflict "The person who invited you can no longer give this role. Ask for a new invite.";
     RoleGone "role_gone" Conflict "The role of the invite was deleted meanwhile. Ask for a new invite.";
     SourceOwned "source_owned" Conflict "This belongs to the system that the record comes from.";
+    AlreadyEnrolled "already_enrolled" Conflict "The organization has enrolled this patient under another name.";
+    ReviewStepImpossible "review_step_impossible" Conflict "The review cannot take this step from where it is.";
     RoleInUse "role_in_use" Conflict "Members hold this role.";
     EmailClaimed "email_claimed" Conflict "Another account has this e-mail address.";
     EmailChanged "email_changed" Conflict "Your account has another address than your sign-in. Adopt the new one first.";
@@ -147,6 +151,9 @@ codes! {
     CurrencyMismatch "currency_mismatch" Invalid "A refund or reversal has the currency of what it is of.";
     ParentMismatch "parent_mismatch" Invalid "The entry does not belong to such a one.";
     StatusInvalid "status_invalid" Invalid "Such an entry cannot have this status now.";
+    LanguageTagInvalid "language_tag_invalid" Invalid "This is not a language tag.";
+    PhoneInvalid "phone_invalid" Invalid "This is not a telephone number.";
+    DateInvalid "date_invalid" Invalid "The date cannot be so here.";
     LocaleUnsupported "locale_unsupported" Invalid "This language is not supported.";
     IdempotencyKeyReused "idempotency_key_reused" Invalid "The Idempotency-Key was used for another request.";
     RateLimited "rate_limited" RateLimited "Too many of these. Try again later.";

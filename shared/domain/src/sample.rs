@@ -9,6 +9,7 @@ use crate::account::{Account, Identity};
 use crate::audit::Origin;
 use crate::configuration::{Binding, BindingRole, Configuration};
 use crate::email::EmailAddress;
+use crate::external::{ExternalId, Sourced, Stamp};
 use crate::id::{AccountId, OrganizationId, RoleId, SiteId};
 use crate::membership::Membership;
 use crate::organization::{Organization, Settings, State};
@@ -103,6 +104,22 @@ pub(crate) fn access(organization: &Organization, role: Role) -> Access {
         now(),
     )
     .unwrap()
+}
+
+/// What a source calls `value` in its naming system, in this version.
+pub(crate) fn sourced(value: &str, version: u64) -> Sourced {
+    Sourced {
+        source: "platform".parse().unwrap(),
+        external: ExternalId {
+            system: "urn:sample".parse().unwrap(),
+            value: value.parse().unwrap(),
+        },
+        stamp: Stamp {
+            version: Some(version),
+            occurred_at: now(),
+        },
+        digest: format!("{value}-{version}"),
+    }
 }
 
 /// Any set of permissions.

@@ -11,6 +11,17 @@ use crate::code::{Code, Refusal};
 /// Control, format (bidi, zero width), private-use and unassigned characters and line separators are refused: they hide or
 /// reorder what a reader sees (Unicode TR 36). More than two combining marks in a row are refused too.
 fn shown(text: &str, longest: usize) -> Result<String, Refusal> {
+    checked(text, longest, |_| false)
+}
+
+/// The same for texts of several lines: line feeds and tabs are part of them.
+fn written(text: &str, longest: usize) -> Result<String, Refusal> {
+    checked(&text.replace("\r\n", "\n"), longest, |character| {
+        matches!(character, '\n' | '\t')
+    })
+}
+
+fn checked(text: &str, longest: usize, is_layout: impl Fn(char) -> bool) -> Result<String, Refusal> {
     let text: String = text.trim().nfc().collect();
     let length = text.chars().count();
     if length == 0 || length > longest {
@@ -22,7 +33,7 @@ fn shown(text: &str, longest: usize) -> Result<String, Refusal> {
     let mut marks = 0;
     for character in text.chars() {
         marks = if is_mark(character) { marks + 1 } else { 0 };
-        if is_hidden(character) || marks > 2 {
+        if (is_hidden(character) && !is_layout(character)) || marks > 2 {
             return Err(Refusal::new(
                 Code::TextInvalid,
                 "has characters that are invisible or change how the text is shown",
@@ -71,8 +82,8 @@ pub fn sorted(name: &str) -> String {
     folded(name).chars().take(SORTED).collect()
 }
 
-macro_rules! names {
-    ($($(#[$doc:meta])* $name:ident ..= $longest:literal, $debug:expr;)*) => {$(
+macro_rules! texts {
+    ($rule:ident: $($(#[$doc:meta])* $name:ident ..= $longest:literal, $debug:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -90,7 +101,7 @@ macro_rules! names {
             type Error = Refusal;
 
             fn try_from(text: String) -> Result<Self, Refusal> {
-                shown(&text, $longest).map(Self)
+                $rule(&text, $longest).map(Self)
             }
         }
 
@@ -98,7 +109,7 @@ macro_rules! names {
             type Err = Refusal;
 
             fn from_str(text: &str) -> Result<Self, Refusal> {
-                shown(text, $longest).map(Self)
+                $rule(text, $longest).map(Self)
             }
         }
 
@@ -117,6 +128,10 @@ macro_rules! names {
     )*};
 }
 
+macro_rules! names {
+    ($($names:tt)*) => { texts! { shown: $($names)* } };
+}
+
 names! {
     /// The display name of an organization.
     OrganizationName ..= 100, |text| text;
@@ -128,6 +143,26 @@ names! {
     ServiceName ..= 100, |_| "…";
     /// The name of a person. Personal data: hidden in debug output.
     PersonName ..= 100, |_| "…";
+    /// A person's given names or family names. Personal data: hidden in debug output.
+    NamePart ..= 60, |_| "…";
+    /// A line of a person's address. Personal data: hidden in debug output.
+    AddressLine ..= 100, |_| "…";
+    /// Through what a patient came. Personal data: hidden in debug output.
+    ReferralSource ..= 60, |_| "…";
+    /// What a sponsor knows an enrolled person by. Personal data: hidden in debug output.
+    EligibilityReference ..= 100, |_| "…";
+    /// A specialization, an area of expertise or a degree of a specialist. Personal data: hidden in debug output.
+    ProfileLine ..= 200, |_| "…";
+    /// What a credential is, its number, who issued it or where it is good. Personal data: hidden in debug output.
+    CredentialText ..= 100, |_| "…";
+}
+
+texts! {
+    written:
+    /// The text of a note on a patient. Personal data: hidden in debug output.
+    NoteText ..= 10_000, |_| "…";
+    /// Why a specialist was reviewed so. Personal data: hidden in debug output.
+    ReviewReason ..= 1_000, |_| "…";
 }
 
 #[cfg(test)]
@@ -155,6 +190,18 @@ mod tests {
         ] {
             assert!(text.parse::<PersonName>().is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_text_of_several_lines_keeps_them_and_hides_nothing() {
+        let text: NoteText = " Called at noon.\r\n\tNo answer.\n".parse().unwrap();
+        assert_eq!(text.as_str(), "Called at noon.\n\tNo answer.");
+        for hidden in ["a\rb", "a\0b", "a\u{202e}b", "a\u{2028}b", "\n", ""] {
+            assert!(hidden.parse::<NoteText>().is_err(), "{hidden:?}");
+        }
+        assert!("x".repeat(10_001).parse::<NoteText>().is_err());
+        assert!("a\nb".parse::<NamePart>().is_err());
+        assert!(!format!("{text:?}").contains("noon"));
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub fn start(level: &str, lines: impl for<'a> MakeWriter<'a> + Send + Sync + 'st
                 "platform",
                 "sites",
                 "transactions",
+                "directory",
                 "relay",
                 "send_mail",
             ]

@@ -10,7 +10,8 @@ use crate::client::Store;
 use crate::entity::binding::Bound;
 use crate::entity::idempotency::Record;
 use crate::entity::{
-    self, account, binding, booking, count, due, invite, membership, organization, seats, tie,
+    self, account, binding, booking, count, due, enrollment, invite, membership, note, organization, patient,
+    seats, specialist, tie,
 };
 use crate::error::StoreError;
 use crate::expression::Expression;
@@ -211,6 +212,10 @@ fn stage(transaction: Transaction, write: &Write, now: Timestamp) -> Result<Tran
             to,
         } => invite::deliver(transaction, (*organization, *invite), *version, from, to)?,
         Write::TransactionPut { new, old } => entity::transaction::put(transaction, new, old.as_deref())?,
+        Write::PatientPut { new, old } => patient::put(transaction, new, old.as_deref())?,
+        Write::EnrollmentPut(enrollment) => enrollment::put(transaction, enrollment)?,
+        Write::NotePut(note) => note::put(transaction, note)?,
+        Write::SpecialistPut { new, old } => specialist::put(transaction, new, old.as_deref())?,
         Write::DuePut(due) => transaction.put(due, Expression::default(), Failing::Stale)?,
         Write::DueDelete(due) => transaction.delete(due::key(due), Expression::default(), Failing::Stale),
     })

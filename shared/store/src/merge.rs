@@ -25,8 +25,8 @@ const ACCESS_REV: &str = "access_rev";
 #[derive(Debug, Clone)]
 pub(crate) struct Merged {
     pub(crate) access_rev: u64,
-    /// The index and partition of each source.
-    pub(crate) sources: Vec<(Index, String)>,
+    /// The index, none of it the table itself, and the partition of each source.
+    pub(crate) sources: Vec<(Option<Index>, String)>,
     /// The first and the last sort key that may be in the list, both inclusive.
     pub(crate) between: (String, String),
     /// What else an item must be; bounded to 1,000 items looked at a source and page.
@@ -49,6 +49,32 @@ impl Merged {
     pub(crate) fn of(
         reach: &Reach,
         sources: Vec<(Index, String)>,
+        limit: usize,
+        after: Option<Position>,
+    ) -> Result<Self, Refusal> {
+        let sources = sources
+            .into_iter()
+            .map(|(index, partition)| (Some(index), partition));
+        Self::over(reach, sources.collect(), limit, after)
+    }
+
+    /// The same over partitions of the table itself.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub(crate) fn of_table(
+        reach: &Reach,
+        partitions: Vec<String>,
+        limit: usize,
+        after: Option<Position>,
+    ) -> Result<Self, Refusal> {
+        let sources = partitions.into_iter().map(|partition| (None, partition));
+        Self::over(reach, sources.collect(), limit, after)
+    }
+
+    fn over(
+        reach: &Reach,
+        sources: Vec<(Option<Index>, String)>,
         limit: usize,
         after: Option<Position>,
     ) -> Result<Self, Refusal> {
@@ -154,7 +180,7 @@ impl Store {
         let Some(range) = list.rest().filter(|_| !list.sources.is_empty()) else {
             return Ok((Vec::new(), None));
         };
-        let sources: BTreeSet<&(Index, String)> = list.sources.iter().collect();
+        let sources: BTreeSet<&(Option<Index>, String)> = list.sources.iter().collect();
         let parts = try_join_all(sources.into_iter().map(|source| self.part(list, source, &range))).await?;
         Ok(merge(parts, list.limit, list.newest_first))
     }
@@ -162,7 +188,7 @@ impl Store {
     async fn part(
         &self,
         list: &Merged,
-        (index, pk): &(Index, String),
+        (index, pk): &(Option<Index>, String),
         (from, until): &(String, String),
     ) -> Result<Part, StoreError> {
         let range = Expression::new("#sk BETWEEN :from AND :until")
@@ -172,7 +198,7 @@ impl Store {
             range,
             filter: list.filter.clone(),
             newest_first: list.newest_first,
-            ..Listing::of(Some(*index), pk.clone(), list.limit)
+            ..Listing::of(*index, pk.clone(), list.limit)
         };
         let evaluated = if list.filter.is_empty() {
             i32::try_from(list.limit).unwrap_or(MOST_EVALUATED)
@@ -181,7 +207,7 @@ impl Store {
         };
         let (found, stopped) = self.query(&listing, evaluated).await?;
         let key = |item: &Item| {
-            let key = item.get(index.sk()).or_else(|| item.get(SK));
+            let key = item.get(index.map_or(SK, Index::sk));
             key.and_then(|key| key.as_s().ok()).cloned().unwrap_or_default()
         };
         Ok(Part {

@@ -47,6 +47,20 @@ impl<T> Page<T> {
         }
     }
 
+    /// A page of nothing, after which nothing comes.
+    pub(crate) const fn empty() -> Self {
+        Self {
+            items: Vec::new(),
+            next: None,
+        }
+    }
+
+    /// The page with those of its items alone that are wanted.
+    pub(crate) fn keeping(mut self, wanted: impl FnMut(&T) -> bool) -> Self {
+        self.items.retain(wanted);
+        self
+    }
+
     /// The page with its items turned into something else.
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
         Page {

@@ -111,10 +111,13 @@ impl Request {
                 sk.is_some_and(|sk| sk == "EMAIL" || sk.strip_prefix("ORG#").is_some_and(ours))
             }
             // These belong to nobody, or to the platform: what of that is seen is decided over what was read.
-            (Some("DUE" | "LIMIT" | "OUTBOX" | "SITE" | "PLATFORM" | "BOOKING" | "TRANSACTION"), _) => true,
-            // So it is with the bookings and transactions of a person, and not with the person.
+            (
+                Some("DUE" | "LIMIT" | "OUTBOX" | "SITE" | "PLATFORM" | "FIND" | "BOOKING" | "TRANSACTION"),
+                _,
+            ) => true,
+            // So do people; but who sponsors them is told to the sponsor alone.
             (Some("PATIENT" | "SPECIALIST"), Some(_)) => {
-                matches!(parts.next(), Some("BOOKING" | "TRANSACTION"))
+                sk.and_then(|sk| sk.strip_prefix("ENROLLMENT#")).is_none_or(ours)
             }
             _ => false,
         }
@@ -347,6 +350,10 @@ mod tests {
             ("BOOKING#bok_1", Some("TRANSACTION#txn_1")),
             ("PATIENT#pat_1#TRANSACTION", None),
             ("SPECIALIST#spc_1#TRANSACTION", None),
+            ("PATIENT#pat_1", Some("PATIENT")),
+            ("PATIENT#pat_1", Some("ENROLLMENT#org_1")),
+            ("SPECIALIST#spc_1", Some("SITE#sit_1")),
+            ("FIND#SITE#sit_1#PATIENT", None),
         ] {
             assert!(request().allows(pk, sk), "{pk} {sk:?}");
         }
@@ -364,9 +371,7 @@ mod tests {
             ("EMAIL#ada@example.org", None),
             ("EMAIL#ada@example.org", Some("ORG#org_2")),
             ("EMAIL#ada@example.org", Some("PATIENT#pat_1")),
-            ("PATIENT#pat_1", Some("PATIENT")),
-            ("PATIENT#org_1", Some("ORG#org_1")),
-            ("PATIENT#pat_1#NOTE", None),
+            ("PATIENT#pat_1", Some("ENROLLMENT#org_2")),
             ("SPECIALIST", None),
             ("WARM", Some("WARM")),
             ("ORG", None),

@@ -40,8 +40,8 @@ impl Portal {
         };
         let posting = Posting::new(self, kind, references);
         match kind.party() {
-            Party::Patient => posting.of(&self.patient("Jonas Weber")),
-            Party::Specialist => posting.with(&self.specialist("Lena Brandt")),
+            Party::Patient => posting.of(&self.named_patient("Jonas Weber")),
+            Party::Specialist => posting.with(&self.named_specialist("Lena Brandt")),
         }
     }
 

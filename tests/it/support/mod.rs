@@ -3,6 +3,7 @@
 mod answer;
 mod clinic;
 pub(crate) mod direct;
+pub(crate) mod directory;
 mod document;
 mod invites;
 pub(crate) mod ledger;

@@ -28,12 +28,12 @@ pub(crate) struct Line<'a> {
 }
 
 impl Portal {
-    pub(crate) fn patient(&self, name: &'static str) -> Profile<PatientId> {
+    pub(crate) fn named_patient(&self, name: &'static str) -> Profile<PatientId> {
         let id = PatientId::mint(self.clock.now());
         Profile { id, name }
     }
 
-    pub(crate) fn specialist(&self, name: &'static str) -> Profile<SpecialistId> {
+    pub(crate) fn named_specialist(&self, name: &'static str) -> Profile<SpecialistId> {
         let id = SpecialistId::mint(self.clock.now());
         Profile { id, name }
     }
@@ -62,9 +62,9 @@ impl Portal {
             references: BookingReferences {
                 site,
                 shards,
-                patient: self.patient("").id,
+                patient: self.named_patient("").id,
                 patient_name: Some("Jonas Weber".parse().expect("a name")),
-                specialist: self.specialist("").id,
+                specialist: self.named_specialist("").id,
                 specialist_name: Some("Lena Brandt".parse().expect("a name")),
                 replaces: None,
                 notice: NOTICE,

@@ -22,8 +22,9 @@ use crate::stack::Failure;
 /// The name of the source.
 pub const SOURCE: &str = "platform";
 
-/// What the source calls `value`.
+/// What the source calls `value`: in visible ASCII, whatever that is written in.
 fn external(value: &str) -> Result<ExternalId, Failure> {
+    let value = value.escape_default().to_string().replace(' ', "_");
     Ok(serde_json::from_value(
         json!({ "system": "urn:portal:scene", "value": value }),
     )?)

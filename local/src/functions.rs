@@ -67,6 +67,10 @@ pub fn described() -> Vec<Described> {
             name: "platform",
             document: platform::routes().document(),
         },
+        Described {
+            name: "ingest",
+            document: ingest::routes().document(),
+        },
     ]
 }
 
@@ -149,6 +153,7 @@ pub(crate) fn behind_gateway(sandboxes: &[Config]) -> Result<BehindGateway, Conf
             "transactions" => several(sandboxes, name, transactions::routes)?,
             "directory" => several(sandboxes, name, directory::routes)?,
             "platform" => several(sandboxes, name, platform::routes)?,
+            "ingest" => several(sandboxes, name, ingest::routes)?,
             _ => several(sandboxes, name, audit::routes)?,
         };
         all.warm_up.push(warm_up);
@@ -223,6 +228,7 @@ pub fn named(config: &Config, name: &str) -> Result<Option<Consumer>, ConfigErro
         "directory" => Some(behind_api(
             directory::routes().into_function(&Web::build(config)?),
         )),
+        "ingest" => Some(behind_api(ingest::routes().into_function(&Web::build(config)?))),
         "platform" => Some(behind_api(
             platform::routes().into_function(&PlatformWeb::build(config)?),
         )),

@@ -5,6 +5,7 @@ mod cost;
 mod directory;
 mod person;
 mod scene;
+mod service;
 mod sites;
 mod transactions;
 
@@ -73,6 +74,13 @@ pub fn is_operators(operation: &str) -> bool {
     routes().iter().any(is_theirs)
 }
 
+/// Whether an operation is one of the platform's own systems, which bring a service token.
+#[must_use]
+pub fn is_services(operation: &str) -> bool {
+    let is_theirs = |route: &Route| route.operation == operation && route.path.starts_with("/v1/ingest/");
+    routes().iter().any(is_theirs)
+}
+
 /// Somebody, by what they are to the organization that a route is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Who {
@@ -120,6 +128,8 @@ pub enum Needed {
     Link,
     /// To act for the platform.
     Operator,
+    /// A service token.
+    Service,
     /// To be a member.
     Membership,
     /// A permission.
@@ -225,6 +235,7 @@ fn needed_by(route: &Route, answer: &Answer) -> Result<Needed, Failure> {
         (200..300, _) => Needed::SignIn,
         (404, "invite_not_found") if !in_organization => Needed::Link,
         (403, "operator_required") => Needed::Operator,
+        (401, "unauthenticated") => Needed::Service,
         (403, "permission_missing") => {
             let named = |permission: &&Permission| answer.detail.ends_with(permission.as_str());
             let permission = Permission::ALL.iter().find(named);

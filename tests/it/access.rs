@@ -85,6 +85,13 @@ const TABLE: &[Row] = &[
     ("list_platform_sites",   "",                    [401, 403, 403, 403, 403, 403, 403, 403, 403]),
     ("get_platform_site",     "",                    [401, 403, 403, 403, 403, 403, 403, 403, 403]),
     ("list_site_bindings",    "",                    [401, 403, 403, 403, 403, 403, 403, 403, 403]),
+    ("create_service_token",  "",                    [401, 403, 403, 403, 403, 403, 403, 403, 403]),
+    ("list_service_tokens",   "",                    [401, 403, 403, 403, 403, 403, 403, 403, 403]),
+    ("get_service_token",     "",                    [401, 403, 403, 403, 403, 403, 403, 403, 403]),
+    ("rotate_service_token",  "",                    [401, 403, 403, 403, 403, 403, 403, 403, 403]),
+    ("revoke_service_token",  "",                    [401, 403, 403, 403, 403, 403, 403, 403, 403]),
+    // What the platform's own systems do is no person's: only a service token opens it.
+    ("ingest_records",        "",                    [401, 401, 401, 401, 401, 401, 401, 401, 401]),
 ];
 
 /// The codes that say why somebody may not do something.

@@ -178,8 +178,16 @@ fn the_template_lists_each_route_once_with_the_function_that_serves_it() {
                 "{event}: there is no catch-all"
             );
             assert_eq!(value["Properties"]["ApiId"]["Ref"], "Api", "{event}");
-            assert!(
-                value["Properties"]["Auth"].is_null(),
+            // The authorizer knows the tokens of the identity provider; service tokens are looked up by the function.
+            let is_service = path.starts_with("/v1/ingest");
+            let authorizer = &value["Properties"]["Auth"];
+            let expected = if is_service {
+                json!({ "Authorizer": "NONE" })
+            } else {
+                Value::Null
+            };
+            assert_eq!(
+                *authorizer, expected,
                 "{event}: every route has the API's authorizer"
             );
             deployed.push((function.name.clone(), method, path));
@@ -360,6 +368,7 @@ fn build(function: &str, config: &Config) -> Result<(), ConfigError> {
         "transactions" => routed(transactions::routes(), config),
         "directory" => routed(directory::routes(), config),
         "platform" => routed(platform::routes(), config),
+        "ingest" => routed(ingest::routes(), config),
         "relay" => Relaying::build(config).map(drop),
         "send-mail" => Mailing::build(config).map(drop),
         "expire-invites" | "finish-dissolutions" => App::build(config).map(drop),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use portal_domain::account::Account;
 use portal_domain::change::{Change, Write};
 use portal_domain::id::{
-    AccountId, BookingId, InviteId, OrganizationId, RoleId, SiteId, SpecialistId, TransactionId,
+    AccountId, BookingId, InviteId, NoteId, OrganizationId, PatientId, RoleId, SiteId, SpecialistId,
+    TransactionId,
 };
 use portal_domain::transaction::Kind as Entry;
 use portal_local::dynamodb::Operation;
@@ -18,6 +19,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::direct::routes;
+use crate::support::records::Profile;
 use crate::support::{Answer, Clinic, Person, Portal, fresh_key};
 
 /// The ids in a path.
@@ -29,6 +31,8 @@ struct Ids {
     role: String,
     site: String,
     booking: String,
+    patient: String,
+    note: String,
     specialist: String,
     transaction: String,
 }
@@ -44,12 +48,14 @@ impl Ids {
             role: RoleId::mint(now).to_string(),
             site: SiteId::mint(now).to_string(),
             booking: BookingId::mint(now).to_string(),
+            patient: PatientId::mint(now).to_string(),
+            note: NoteId::mint(now).to_string(),
             specialist: SpecialistId::mint(now).to_string(),
             transaction: TransactionId::mint(now).to_string(),
         }
     }
 
-    fn all(&self) -> [(&'static str, &str); 9] {
+    fn all(&self) -> [(&'static str, &str); 11] {
         [
             ("{organization_id}", &self.organization),
             ("{invite_id}", &self.invite),
@@ -57,6 +63,8 @@ impl Ids {
             ("{role_id}", &self.role),
             ("{site_id}", &self.site),
             ("{booking_id}", &self.booking),
+            ("{patient_id}", &self.patient),
+            ("{note_id}", &self.note),
             ("{specialist_id}", &self.specialist),
             ("{transaction_id}", &self.transaction),
             ("{month}", "2026-05"),
@@ -93,6 +101,10 @@ fn body(method: &Method, route: &str, ids: &Ids) -> Option<Value> {
         }
         ("POST", "resend" | "leave") => Some(json!({})),
         ("PATCH", "{account_id}") => Some(json!({ "role": "viewer" })),
+        ("PATCH", "{patient_id}") => Some(json!({ "time_zone": "Europe/London" })),
+        ("PATCH", "{specialist_id}") => Some(json!({ "session_minutes": 45 })),
+        ("POST", "notes") | ("PATCH", "{note_id}") => Some(json!({ "text": "Prefers evenings." })),
+        ("POST", "review") => Some(json!({ "step": "begin" })),
         ("POST", "sites") | ("PATCH", _) => Some(json!({ "name": "Taken over" })),
         ("POST" | "PUT", other) => panic!("say which body {method} …/{other} takes"),
         _ => None,
@@ -175,7 +187,17 @@ async fn two_clinics(portal: &Portal) -> (Clinic<'_>, Clinic<'_>, Ids) {
         .expect(201)
         .id();
     let paid = portal.posting(Entry::Payment, &site).await.tell().await;
-    let earned = portal.posting(Entry::Earning, &site).await.tell().await;
+    let patient = portal.patient("Noor Haddad", &[&site]).await;
+    let note = json!({ "text": "Prefers mornings." });
+    let notes = theirs.path(&format!("/patients/{}/notes", patient.id));
+    let note = theirs.admin.post(&notes, note).await.expect(201).id();
+    let specialist = portal.specialist("Greta Vogel", &[&site]).await;
+    let earner = Profile {
+        id: specialist.id,
+        name: "Greta Vogel",
+    };
+    let earned = portal.posting(Entry::Earning, &site).await.with(&earner);
+    earned.tell().await;
     let ids = Ids {
         organization: theirs.id.to_string(),
         invite: theirs
@@ -186,7 +208,9 @@ async fn two_clinics(portal: &Portal) -> (Clinic<'_>, Clinic<'_>, Ids) {
         account: member.account.to_string(),
         role: theirs.role("Desk", &[]).await,
         booking: portal.booking(&site, json!({})).await.id.to_string(),
-        specialist: earned.row.person.specialist().expect("an earner").to_string(),
+        patient: patient.id.to_string(),
+        note,
+        specialist: specialist.id.to_string(),
         transaction: paid.row.id.to_string(),
         site,
     };
@@ -204,6 +228,8 @@ async fn everything(clinic: &Clinic<'_>) -> Vec<String> {
         "/audit-events?limit=100",
         "/bookings?limit=100",
         "/transactions?limit=100",
+        "/patients?limit=100",
+        "/specialists?limit=100",
     ] {
         all.push(clinic.admin.get(&clinic.path(list)).await.expect(200).text);
     }
@@ -294,6 +320,8 @@ async fn ids_of_another_organization_are_nothing_in_ones_own() {
         "{account_id}",
         "{role_id}",
         "{booking_id}",
+        "{patient_id}",
+        "{note_id}",
         "{specialist_id}",
         "{transaction_id}",
     ];

@@ -27,7 +27,7 @@ fn line_of(log: &Log, answer: &Answer) -> Value {
 }
 
 /// All that a request's line says.
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 16] = [
     "timestamp",
     "level",
     "target",
@@ -39,6 +39,7 @@ const FIELDS: [&str; 15] = [
     "code",
     "account",
     "organization",
+    "source",
     "round_trips",
     "read_units",
     "write_units",

@@ -33,10 +33,10 @@ pub(crate) struct AuditEventView {
 /// Who acted.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AuditActorView {
-    /// `account` or `system`.
+    /// `account`, `service` or `system`.
     #[schema(example = "account")]
     kind: &'static str,
-    /// An account's id, or `system:` and the name of the function. What the list filters by.
+    /// The id of an account or of a service token, or `system:` and the name of the function. What the list filters by.
     id: String,
     /// The role the account acted in.
     role: Option<String>,
@@ -66,6 +66,7 @@ impl From<AuditEvent> for AuditEventView {
     fn from(event: AuditEvent) -> Self {
         let (kind, role) = match &event.actor {
             Actor::Account { role, .. } => ("account", role.map(|role| role.to_string())),
+            Actor::Service { .. } => ("service", None),
             Actor::System { .. } => ("system", None),
         };
         let change = |(field, difference): (String, portal_domain::audit::Difference)| {

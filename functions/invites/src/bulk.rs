@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use portal_domain::code::{Code, Refusal};
 use portal_domain::invite::MOST_IN_BULK;
+use portal_domain::json;
 use portal_domain::permission::need;
 use portal_http::problem::Problem;
-use portal_http::{ApiError, Idempotent, Member, Reply, View, parse_value};
+use portal_http::{ApiError, Idempotent, Member, Reply, View};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -90,7 +91,7 @@ async fn invite(
     row: usize,
     wanted: &serde_json::Value,
 ) -> Result<Reply, ApiError> {
-    let wanted: InviteCreate = parse_value(wanted)?;
+    let wanted: InviteCreate = json::read(wanted.clone())?;
     member
         .perform(
             Some(&request.key.row(row)),

@@ -1,9 +1,11 @@
-//! What the platform operator does: how much organizations may see, the platform's sites, and who is bound to which.
+//! What the platform operator does: how much organizations may see, the platform's sites, who is bound to which, and service
+//! tokens.
 
 mod allowance;
 mod binding;
 mod operator;
 mod sites;
+mod tokens;
 
 use portal_app::PlatformWeb;
 use portal_http::Routes;
@@ -21,4 +23,7 @@ pub fn routes() -> Routes<PlatformWeb> {
         .with(routes!(sites::create_platform_site, sites::list_platform_sites))
         .with(routes!(sites::get_platform_site))
         .with(routes!(sites::list_site_bindings))
+        .with(routes!(tokens::create_service_token, tokens::list_service_tokens))
+        .with(routes!(tokens::get_service_token, tokens::revoke_service_token))
+        .with(routes!(tokens::rotate_service_token))
 }

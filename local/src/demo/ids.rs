@@ -1,7 +1,8 @@
 //! The ids that are the same in every demo, so that an event can name them.
 
 use portal_domain::id::{
-    BookingId, InviteId, NoteId, OrganizationId, PatientId, RoleId, SiteId, SpecialistId, TransactionId,
+    BookingId, InviteId, NoteId, OrganizationId, PatientId, RoleId, SiteId, SpecialistId, TokenId,
+    TransactionId,
 };
 use uuid::Uuid;
 
@@ -41,16 +42,21 @@ pub const CITY: SiteId = SiteId::from_uuid(at(BEGAN, 22));
 /// A site of the platform that no organization is bound to.
 pub const LAKESIDE: SiteId = SiteId::from_uuid(at(BEGAN, 23));
 
+/// The service token of the platform's own systems.
+pub const FEEDER: TokenId = TokenId::from_uuid(at(BEGAN, 31));
+/// A service token that nobody uses, to be revoked.
+pub(super) const SPARE: TokenId = TokenId::from_uuid(at(BEGAN, 32));
+
 /// The demo's patient with this number.
 #[must_use]
 pub const fn patient(number: u64) -> PatientId {
-    PatientId::from_uuid(at(BEGAN, 1_000 + number))
+    PatientId::from_uuid(at(BEGAN, 0x300 + number))
 }
 
 /// The demo's specialist with this number.
 #[must_use]
 pub const fn specialist(number: u64) -> SpecialistId {
-    SpecialistId::from_uuid(at(BEGAN, 2_000 + number))
+    SpecialistId::from_uuid(at(BEGAN, 0x400 + number))
 }
 
 /// The demo's booking with this number.
@@ -74,7 +80,7 @@ pub const fn invite(number: u64) -> InviteId {
 /// The demo's note with this number.
 #[must_use]
 pub const fn note(number: u64) -> NoteId {
-    NoteId::from_uuid(at(BEGAN, 5_000 + number))
+    NoteId::from_uuid(at(BEGAN, 0x500 + number))
 }
 
 /// Its time is over, and the seat it held not yet freed.

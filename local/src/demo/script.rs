@@ -46,7 +46,7 @@ impl Script {
     ) -> AuditEvent {
         self.events += 1;
         let origin = match &actor {
-            Actor::System { .. } => Origin::default(),
+            Actor::System { .. } | Actor::Service { .. } => Origin::default(),
             Actor::Account { id, .. } => Origin {
                 request_id: ids::at(at.as_millisecond(), self.events).to_string(),
                 // The addresses of RFC 5737 §3 belong to nobody.

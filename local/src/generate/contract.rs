@@ -10,7 +10,7 @@ use crate::probe::Needed;
 use crate::stack::Failure;
 
 /// The OpenAPI document of all functions, each operation with what it needs: `x-permission` is a permission, `membership`,
-/// `operator`, `link` or `sign-in`.
+/// `operator`, `service`, `link` or `sign-in`.
 ///
 /// # Errors
 /// When two functions claim one path or one schema name.
@@ -40,6 +40,7 @@ pub(super) fn name(needed: &Needed) -> &'static str {
         Needed::SignIn => "sign-in",
         Needed::Link => "link",
         Needed::Operator => "operator",
+        Needed::Service => "service",
         Needed::Membership => "membership",
         Needed::Permission(permission) => permission,
     }

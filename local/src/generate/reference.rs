@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use portal_domain::code::{Code, Refusal};
+use portal_domain::json::BOUNDS;
 use portal_domain::permission::{PRESETS, Permission};
 use portal_domain::role::Role;
 use portal_domain::{account, invite, limit, membership, organization, plan, role};
@@ -87,8 +88,8 @@ pub(super) fn limits() -> String {
         .collect::<Vec<_>>();
     let sizes = [
         ("bytes in a body", portal_http::LARGEST_BODY.to_string()),
-        ("levels in a body", portal_http::DEEPEST_BODY.to_string()),
-        ("values in a body", portal_http::MOST_VALUES.to_string()),
+        ("levels in a body", BOUNDS.depth.to_string()),
+        ("values in a body", BOUNDS.values.to_string()),
         ("items on a page of a list", portal_http::LARGEST_PAGE.to_string()),
         (
             "organizations of one account",

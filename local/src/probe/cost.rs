@@ -8,7 +8,8 @@ use portal_store::request::Tally;
 use serde_json::json;
 
 use super::person::{Person, Request};
-use super::{Probe, Scene, Who, is_operators, routes};
+use super::service::{gone_patient, patient, site};
+use super::{Probe, Scene, Who, is_operators, is_services, routes};
 use crate::stack::Failure;
 
 /// What a route cost in a case.
@@ -54,10 +55,18 @@ impl Probe {
         let who = if is_recipient { Who::Stranger } else { Who::Admin };
         let caller = if is_operators(operation) {
             self.operator()?
+        } else if is_services(operation) {
+            // A service whose use was noted this hour.
+            let service = self.service().await?;
+            let trial = Request::post("/v1/ingest/sites?dry_run=true", json!([{}]));
+            service.send(&trial).await?.success()?;
+            service
         } else {
             scene.somebody(who, None).await?
         };
-        caller.get("/v1/me").await?;
+        if !is_services(operation) {
+            caller.get("/v1/me").await?;
+        }
         let request = scene.request(operation, &caller, is_recipient).await?;
         if operation == "cancel_dissolution" {
             let body = json!({ "name": "Riverside Family Practice", "remove_members": true });
@@ -82,6 +91,7 @@ impl Probe {
             }
             "update_patient" => vec![self.scene().await?.renamed().await?],
             "list_audit_events" => self.by_actor_and_object().await?,
+            "ingest_records" => self.known_and_not().await?,
             _ => Vec::new(),
         })
     }
@@ -269,6 +279,21 @@ impl Probe {
             .await?,
         );
         Ok(priced)
+    }
+
+    async fn known_and_not(&self) -> Result<Vec<Priced>, Failure> {
+        let service = self.service().await?;
+        let first = "one new site, first request in an hour";
+        let first = self.price("ingest_records", first, &service, &site()).await?;
+        let again = "one site that is known, sent again";
+        let again = self.price("ingest_records", again, &service, &site()).await?;
+        let new = "one new patient";
+        let new = self.price("ingest_records", new, &service, &patient()).await?;
+        let gone = "one patient who is deleted";
+        let gone = self
+            .price("ingest_records", gone, &service, &gone_patient())
+            .await?;
+        Ok(vec![first, again, new, gone])
     }
 
     async fn by_actor_and_object(&self) -> Result<Vec<Priced>, Failure> {

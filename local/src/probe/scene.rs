@@ -216,6 +216,9 @@ impl Scene<'_> {
         if let Some(request) = self.about_directory(operation).await? {
             return Ok(request);
         }
+        if let Some(request) = self.about_services(operation).await? {
+            return Ok(request);
+        }
         let somebody = self.probe.person()?;
         let email = &somebody.email;
         Ok(match operation {

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::config::{CURSOR_KEY, Config, ConfigError};
 
 /// Longer cursors were not given by us.
-const LONGEST: usize = 2_048;
+const LONGEST: usize = 4_096;
 
 /// Seals and opens cursors (AES-256-GCM, random nonce). The binding is authenticated with it: a cursor of another account,
 /// organization, route or filter does not open.

@@ -7,6 +7,7 @@ mod identity;
 mod link;
 mod parts;
 mod queue;
+mod secret;
 mod work;
 
 pub use clock::Clock;
@@ -16,4 +17,5 @@ pub use identity::{Identities, SignInError};
 pub use link::Links;
 pub use parts::{App, InviteWeb, Mailing, Part, PlatformWeb, Relaying, Web};
 pub use queue::{Queue, QueueError};
+pub use secret::token_secret;
 pub use work::{Report, work_off};

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::code::{Code, Refusal};
-use crate::id::{AccountId, EventId, OrganizationId};
+use crate::external::SourceName;
+use crate::id::{AccountId, EventId, OrganizationId, TokenId};
 use crate::role::Role;
 
 macro_rules! verbs {
@@ -43,6 +44,10 @@ verbs! {
     SiteCreated "site.created";
     SiteUpdated "site.updated";
     BookingTransitionRequested "booking.transition_requested";
+    TokenCreated "token.created";
+    TokenRotated "token.rotated";
+    TokenRevoked "token.revoked";
+    RecordsIngested "records.ingested";
     RoleCreated "role.created";
     RoleUpdated "role.updated";
     RoleDeleted "role.deleted";
@@ -90,6 +95,13 @@ pub enum Actor {
         /// The role at that time; none where the act needs no membership.
         role: Option<Role>,
     },
+    /// One of the platform's own systems.
+    Service {
+        /// The token it called with.
+        token: TokenId,
+        /// Whose records it feeds.
+        source: SourceName,
+    },
     /// A scheduled or event-driven function.
     System {
         /// Its name.
@@ -103,6 +115,7 @@ impl Actor {
     pub fn key(&self) -> String {
         match self {
             Self::Account { id, .. } => id.to_string(),
+            Self::Service { token, .. } => token.to_string(),
             Self::System { name } => format!("system:{name}"),
         }
     }

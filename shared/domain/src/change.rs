@@ -11,6 +11,7 @@ use crate::configuration::Binding;
 use crate::due::Due;
 use crate::email::EmailAddress;
 use crate::id::{AccountId, InviteId, OrganizationId, RoleId, SiteId};
+use crate::ingest::Naming;
 use crate::invite::{Delivery, Invite};
 use crate::limit::Use;
 use crate::membership::Membership;
@@ -22,6 +23,7 @@ use crate::plan::{SeatChange, Seats};
 use crate::role::Role;
 use crate::site::Site;
 use crate::specialist::Specialist;
+use crate::token::ServiceToken;
 use crate::transaction::Transaction;
 
 /// One thing to write. Each write is conditional on what it replaces, so that a decision over stale facts commits nothing.
@@ -54,6 +56,15 @@ pub enum Write {
     BookingPut(Box<Booking>),
     /// Another limit of a root organization's seats. It may be below what is used.
     SeatLimit(OrganizationId, u32),
+    /// A service token in its next revision, or a new one, with what is looked up by its secrets.
+    TokenPut {
+        /// As it is to be.
+        new: ServiceToken,
+        /// As it was read; none for a new one.
+        old: Option<ServiceToken>,
+    },
+    /// What a natural key stands for, in its next revision or for the first time.
+    NamingPut(Naming),
     /// The seats of a new root organization.
     SeatsCreate(Seats),
     /// The counts of a new organization, with its first member an admin.

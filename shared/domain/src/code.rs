@@ -87,6 +87,7 @@ codes! {
     PrivacyModeRequired "privacy_mode_required" Forbidden "Views of single persons whom one sponsors need a privacy mode.";
     OperatorRequired "operator_required" Forbidden "Only the platform operator may do this.";
     EmailUnverified "email_unverified" Forbidden "Verify your e-mail address with your identity provider first.";
+    TokenScopeMissing "token_scope_missing" Forbidden "The service token was not given for this.";
     RouteNotFound "route_not_found" NotFound "There is no such route.";
     OrganizationNotFound "organization_not_found" NotFound "There is no such organization, or you are not a member of it.";
     InviteNotFound "invite_not_found" NotFound "There is no such invite for you.";
@@ -98,6 +99,7 @@ codes! {
     PatientNotFound "patient_not_found" NotFound "There is no such patient for you.";
     SpecialistNotFound "specialist_not_found" NotFound "There is no such specialist for you.";
     NoteNotFound "note_not_found" NotFound "There is no such note for you.";
+    TokenNotFound "token_not_found" NotFound "There is no such service token.";
     MethodNotAllowed "method_not_allowed" MethodNotAllowed "This route has no such method.";
     LastAdmin "last_admin" Conflict "An organization always keeps at least one admin.";
     SeatLimitReached "seat_limit_reached" Conflict "All provider seats of the plan are taken.";
@@ -123,6 +125,8 @@ codes! {
     EntryHasParts "entry_has_parts" Conflict "Refunds or reversals of this entry still count.";
     TooManyEntries "too_many_entries" Conflict "These are too many entries for one answer. Read the list.";
     SumTooLarge "sum_too_large" Conflict "A sum is too large to be told exactly.";
+    TokenEnded "token_ended" Conflict "The service token was revoked or has expired.";
+    VersionConflict "version_conflict" Conflict "Another content of the same version was taken before.";
     InviteExpired "invite_expired" Gone "The invite has expired. Ask for a new one.";
     RevisionMismatch "revision_mismatch" PreconditionFailed "This was changed meanwhile. Read it again.";
     RevisionMissing "revision_missing" PreconditionRequired "Send the ETag you have seen as If-Match.";
@@ -154,6 +158,8 @@ codes! {
     LanguageTagInvalid "language_tag_invalid" Invalid "This is not a language tag.";
     PhoneInvalid "phone_invalid" Invalid "This is not a telephone number.";
     DateInvalid "date_invalid" Invalid "The date cannot be so here.";
+    TokenScopeUnknown "token_scope_unknown" Invalid "There is no such scope of service tokens.";
+    ReferenceUnknown "reference_unknown" Invalid "Nothing is known under this external id.";
     LocaleUnsupported "locale_unsupported" Invalid "This language is not supported.";
     IdempotencyKeyReused "idempotency_key_reused" Invalid "The Idempotency-Key was used for another request.";
     RateLimited "rate_limited" RateLimited "Too many of these. Try again later.";
@@ -211,6 +217,15 @@ impl Refusal {
             errors: vec![error],
             ..self
         }
+    }
+
+    /// The same refusal, of a part at `pointer`: the places of its fields are told from the whole.
+    #[must_use]
+    pub fn within(mut self, pointer: &str) -> Self {
+        for error in &mut self.errors {
+            error.pointer.insert_str(0, pointer);
+        }
+        self
     }
 
     /// The same refusal, with the time after which it may be otherwise.

@@ -133,6 +133,41 @@ ids! {
     TokenId = "tok";
 }
 
+macro_rules! pairs {
+    ($($(#[$doc:meta])* $name:ident { $first:ident: $of:ident, $second:ident: $with:ident, })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name {
+            #[doc = concat!("The ", stringify!($first), ".")]
+            pub $first: $of,
+            #[doc = concat!("The ", stringify!($second), ".")]
+            pub $second: $with,
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{}~{}", self.$first, self.$second)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = Refusal;
+
+            fn from_str(text: &str) -> Result<Self, Refusal> {
+                let ($first, $second) = text.split_once('~').ok_or(Code::IdInvalid)?;
+                Ok(Self { $first: $first.parse()?, $second: $second.parse()? })
+            }
+        }
+    )*};
+}
+
+pairs! {
+    /// An enrollment by its patient and its sponsor: one patient has one with each.
+    EnrollmentId { patient: PatientId, sponsor: OrganizationId, }
+    /// A note by its patient, where it is kept.
+    NotePlace { patient: PatientId, note: NoteId, }
+}
+
 impl OrganizationId {
     /// The platform itself, whose own audit log tells what its operator does to no organization. It is no member's.
     pub const PLATFORM: Self = Self(Uuid::nil());

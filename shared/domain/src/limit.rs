@@ -50,6 +50,13 @@ pub const FAILED_LINKS_PER_NETWORK: Limit = Limit {
     most: 100,
     seconds: 600,
 };
+/// Batches that one service token feeds.
+pub const BATCHES_PER_TOKEN: Limit = Limit {
+    name: "batch-token",
+    about: "Batches of records by one service token.",
+    most: 300,
+    seconds: 60,
+};
 
 /// All limits, for the documentation.
 pub const ALL: &[Limit] = &[
@@ -58,6 +65,7 @@ pub const ALL: &[Limit] = &[
     INVITES_PER_ORGANIZATION,
     ORGANIZATIONS_PER_ACCOUNT,
     FAILED_LINKS_PER_NETWORK,
+    BATCHES_PER_TOKEN,
 ];
 
 /// One use of a limit by a subject at a time.

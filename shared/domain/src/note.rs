@@ -8,7 +8,7 @@ use crate::audit::Verb;
 use crate::change::{Change, Write};
 use crate::code::{Code, Refusal};
 use crate::external::{ExternalId, Sourced};
-use crate::id::{AccountId, NoteId, OrganizationId, PatientId};
+use crate::id::{AccountId, NoteId, NotePlace, OrganizationId, PatientId};
 use crate::text::{NoteText, PersonName};
 use crate::time::Moment;
 
@@ -134,6 +134,15 @@ impl Note {
             rev: self.rev + 1,
             updated_at: now,
             ..self.clone()
+        }
+    }
+
+    /// Where it is kept.
+    #[must_use]
+    pub const fn place(&self) -> NotePlace {
+        NotePlace {
+            patient: self.patient,
+            note: self.id,
         }
     }
 

@@ -14,9 +14,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-pub use self::enrollment::{
-    Enrollment, EnrollmentId, EnrollmentRecord, EnrollmentReferences, EnrollmentStatus,
-};
+pub use self::enrollment::{Enrollment, EnrollmentRecord, EnrollmentReferences, EnrollmentStatus};
 pub use self::query::{PatientQuery, PatientRow};
 pub use self::requested::{PatientUpdate, RequestedOfPatient};
 use crate::code::{At, Code, Refusal};

@@ -292,11 +292,11 @@ pub(crate) fn joined_at(presences: &[Presence], site: Option<SiteId>) -> Option<
     there.map(|presence| presence.joined_at)
 }
 
-/// To which of the sites that are seen somebody came last.
-pub(crate) fn joined_last(presences: &[Presence], seen: impl Fn(SiteId) -> bool) -> Option<SiteId> {
+/// Whether somebody came to `site`, which is seen, and to no other site that is seen later.
+pub(crate) fn joined_last(presences: &[Presence], site: SiteId, seen: impl Fn(SiteId) -> bool) -> bool {
     let there = presences.iter().filter(|presence| seen(presence.site));
-    let last = there.max_by_key(|presence| (presence.joined_at, presence.site));
-    last.map(|presence| presence.site)
+    let last = there.map(|presence| presence.joined_at).max();
+    seen(site) && last.is_some() && last == joined_at(presences, Some(site))
 }
 
 /// The order of a directory.

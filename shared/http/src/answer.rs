@@ -3,7 +3,8 @@
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use http::{HeaderName, HeaderValue, StatusCode};
-use portal_domain::code::Code;
+use portal_app::Cursors;
+use portal_domain::code::{Code, Refusal};
 use portal_store::entity::idempotency::Record;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -30,6 +31,7 @@ pub struct Reply {
     status: u16,
     headers: Vec<(String, String)>,
     body: String,
+    is_secret: bool,
 }
 
 impl Reply {
@@ -39,6 +41,7 @@ impl Reply {
             status: status.as_u16(),
             headers: Vec::new(),
             body,
+            is_secret: false,
         }
     }
 
@@ -63,6 +66,7 @@ impl Reply {
             status: StatusCode::NO_CONTENT.as_u16(),
             headers: Vec::new(),
             body: String::new(),
+            is_secret: false,
         }
     }
 
@@ -70,6 +74,13 @@ impl Reply {
     #[must_use]
     pub fn etag(mut self, rev: u64) -> Self {
         self.headers.push((ETAG.to_string(), format!("\"{rev}\"")));
+        self
+    }
+
+    /// The same answer, of which the table keeps no text that could be read there.
+    #[must_use]
+    pub fn secret(mut self) -> Self {
+        self.is_secret = true;
         self
     }
 
@@ -85,20 +96,41 @@ impl Reply {
         serde_json::from_str(&self.body).ok()
     }
 
-    /// Writes the answer into `record`.
-    pub(crate) fn keep(&self, record: Record) -> Record {
-        record.answered(self.status, self.headers.clone(), self.body.clone())
+    /// Writes the answer into `record`; a secret one so that only `seal` can read it again.
+    ///
+    /// # Errors
+    /// [`Code::Internal`] when it cannot be sealed.
+    pub(crate) fn keep(&self, record: Record, seal: &Cursors) -> Result<Record, Refusal> {
+        let body = if self.is_secret {
+            seal.seal(&self.body, &binding(&record)).ok_or(Code::Internal)?
+        } else {
+            self.body.clone()
+        };
+        Ok(record.answered(self.status, self.headers.clone(), body, self.is_secret))
+    }
+
+    /// The answer in `record`.
+    ///
+    /// # Errors
+    /// [`Code::Internal`] for a secret one that was sealed with another key.
+    pub(crate) fn kept(record: Record, seal: &Cursors) -> Result<Self, Refusal> {
+        let body = if record.is_sealed {
+            seal.open(&record.body, &binding(&record)).ok_or(Code::Internal)?
+        } else {
+            record.body
+        };
+        Ok(Self {
+            status: record.status,
+            headers: record.headers,
+            body,
+            is_secret: record.is_sealed,
+        })
     }
 }
 
-impl From<Record> for Reply {
-    fn from(record: Record) -> Self {
-        Self {
-            status: record.status,
-            headers: record.headers,
-            body: record.body,
-        }
-    }
+/// What a kept answer is bound to: it is no other request's.
+fn binding(record: &Record) -> String {
+    format!("answer {} {}", record.account, record.fingerprint)
 }
 
 impl IntoResponse for Reply {

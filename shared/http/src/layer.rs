@@ -84,6 +84,7 @@ pub(crate) async fn outermost(State(web): State<Web>, mut request: Request, next
         code = refusal.map_or("", |refusal| refusal.code.as_str()),
         account = scope.account().unwrap_or_default(),
         organization = scope.organization().unwrap_or_default(),
+        source = scope.source().unwrap_or_default(),
         round_trips = tally.round_trips,
         read_units = tally.read_units,
         write_units = tally.write_units,

@@ -14,13 +14,17 @@ pub mod view;
 
 pub use answer::{ListView, Reply, View};
 pub use error::ApiError;
+pub use extract::batch::Batch;
 pub use extract::caller::Caller;
 pub use extract::idempotent::{Idempotent, Nothing};
 pub use extract::if_match::IfMatch;
-pub use extract::json::{DEEPEST_BODY, Json, LARGEST_BODY, MOST_VALUES, object, parse_value};
+pub use extract::json::{Json, LARGEST_BODY};
 pub use extract::list::{LARGEST_PAGE, List, NoFilter, Paging};
 pub use extract::member::Member;
 pub use extract::path::Path;
+pub use extract::query::Query;
+pub use extract::service::Service;
 pub use function::{Error, Function, consume, run};
 pub use perform::Decision;
+pub use portal_domain::json::object;
 pub use routes::{Routes, document};

@@ -19,6 +19,7 @@ pub fn start(level: &str, lines: impl for<'a> MakeWriter<'a> + Send + Sync + 'st
                 "audit",
                 "bookings",
                 "platform",
+                "ingest",
                 "sites",
                 "transactions",
                 "directory",
@@ -27,7 +28,16 @@ pub fn start(level: &str, lines: impl for<'a> MakeWriter<'a> + Send + Sync + 'st
             ]
             .map(|t| (t, own)),
         )
-        .with_targets(["portal_http", "portal_app", "portal_store", "portal_mail"].map(|t| (t, own)))
+        .with_targets(
+            [
+                "portal_http",
+                "portal_app",
+                "portal_store",
+                "portal_mail",
+                "portal_feed",
+            ]
+            .map(|t| (t, own)),
+        )
         .with_targets(["expire_invites", "finish_dissolutions"].map(|t| (t, own)));
     let lines = tracing_subscriber::fmt::layer()
         .json()

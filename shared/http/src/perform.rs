@@ -97,7 +97,7 @@ impl Caller {
                 kept(&self.web, self, key, now),
                 read()
             )?;
-            if let Some(answer) = replayed(key, kept)? {
+            if let Some(answer) = replayed(&self.web, key, kept)? {
                 return Ok(answer);
             }
             let outcome = match self.admit(&known, now).await {
@@ -202,7 +202,7 @@ impl<P: Need> Member<P> {
             let (access, (data, kept)) = self
                 .beside(async { tokio::try_join!(read(), kept(web, &self.caller, key, now)) })
                 .await?;
-            if let Some(answer) = replayed(key, kept)? {
+            if let Some(answer) = replayed(web, key, kept)? {
                 return Ok(answer);
             }
             let settled = match decide(&access, data, now) {
@@ -225,7 +225,7 @@ impl<P: Need> Member<P> {
         let web = &self.caller.web;
         let now = web.clock.now();
         let (_, kept) = self.beside(kept(web, &self.caller, Some(key), now)).await?;
-        if replayed(Some(key), kept)?.is_some() {
+        if replayed(web, Some(key), kept)?.is_some() {
             return Ok(());
         }
         let record = key.record(self.account(), now);
@@ -260,9 +260,9 @@ async fn kept(
     }
 }
 
-fn replayed(key: Option<&Key>, kept: Option<Record>) -> Result<Option<Reply>, Refusal> {
+fn replayed(web: &Web, key: Option<&Key>, kept: Option<Record>) -> Result<Option<Reply>, Refusal> {
     match (key, kept) {
-        (Some(key), Some(record)) => Ok(Some(key.check(record)?.into())),
+        (Some(key), Some(record)) => Reply::kept(key.check(record)?, &web.cursors).map(Some),
         _ => Ok(None),
     }
 }
@@ -276,7 +276,7 @@ async fn refused(
     error: impl Into<ApiError>,
     now: Timestamp,
 ) -> Result<Reply, ApiError> {
-    match replayed(key, kept(web, caller, key, now).await?)? {
+    match replayed(web, key, kept(web, caller, key, now).await?)? {
         Some(answer) => Ok(answer),
         None => Err(error.into()),
     }
@@ -291,13 +291,13 @@ async fn settle(
     now: Timestamp,
 ) -> Result<Reply, ApiError> {
     let record = match (key, &decision.answer) {
-        (Some(key), Ok(reply)) => Some(reply.keep(key.record(caller.identity.account, now))),
+        (Some(key), Ok(reply)) => Some(reply.keep(key.record(caller.identity.account, now), &web.cursors)?),
         _ => None,
     };
     match web.store.commit(&decision.change, record.as_ref(), now).await {
         Ok(()) => Ok(decision.answer?),
         // The same request was sent twice at once, and the other was first.
-        Err(StoreError::Answered(record)) => replayed(key, Some(*record))?.ok_or(ApiError::Stale),
+        Err(StoreError::Answered(record)) => replayed(web, key, Some(*record))?.ok_or(ApiError::Stale),
         Err(error) => Err(error.into()),
     }
 }

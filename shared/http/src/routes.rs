@@ -86,8 +86,15 @@ pub fn document(parts: impl IntoIterator<Item = Document>) -> Result<Document, S
             .bearer_format("JWT")
             .build(),
     );
+    let service = SecurityScheme::Http(
+        HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("The secret of a service token"))
+            .build(),
+    );
     if let Some(components) = &mut whole.components {
         components.add_security_scheme("bearer", scheme);
+        components.add_security_scheme("service", service);
     }
     whole.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
     for part in parts {

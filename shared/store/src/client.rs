@@ -1,12 +1,13 @@
 //! The connection to the table: single operations, with one policy for trying again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedCapacity};
+use futures_util::future::try_join_all;
 
 use crate::entity::Entity;
 use crate::error::StoreError;
@@ -26,6 +27,8 @@ pub struct Store {
 
 /// How long a caller waits for a busy table.
 const PATIENCE: Duration = Duration::from_secs(4);
+/// The most items in one batch read of DynamoDB.
+const MOST_IN_BATCH: usize = 100;
 const SHORTEST: Duration = Duration::from_millis(25);
 const LONGEST: Duration = Duration::from_millis(800);
 
@@ -76,13 +79,25 @@ impl Store {
 
     /// The items with these keys, in no order; absent ones are left out.
     pub(crate) async fn get_all<E: Entity>(&self, keys: &[Key]) -> Result<Vec<E>, StoreError> {
+        // One batch names a key once.
+        let keys: Vec<&Key> = BTreeSet::from_iter(keys).into_iter().collect();
+        let batches = keys.chunks(MOST_IN_BATCH).map(|batch| self.get_batch(batch));
+        let found = try_join_all(batches).await?;
+        found
+            .into_iter()
+            .flatten()
+            .map(crate::entity::from_item)
+            .collect()
+    }
+
+    async fn get_batch(&self, keys: &[&Key]) -> Result<Vec<Item>, StoreError> {
         let mut found = Vec::with_capacity(keys.len());
-        let mut left: Vec<Item> = keys.iter().map(item_key).collect();
+        let mut left: Vec<Item> = keys.iter().map(|key| item_key(key)).collect();
         let begun = tokio::time::Instant::now();
         let mut waited = None;
         while !left.is_empty() {
             let request = KeysAndAttributes::builder()
-                .set_keys(Some(left.drain(..left.len().min(100)).collect()))
+                .set_keys(Some(std::mem::take(&mut left)))
                 .consistent_read(true)
                 .build()
                 .map_err(|error| StoreError::Broken(error.to_string()))?;
@@ -96,14 +111,14 @@ impl Store {
             .await?;
             found.extend(output.responses.unwrap_or_default().into_values().flatten());
             let unprocessed = output.unprocessed_keys.unwrap_or_default();
-            if !unprocessed.is_empty() {
+            left.extend(unprocessed.into_values().flat_map(|keys| keys.keys));
+            if !left.is_empty() {
                 let longest = next_rest(begun, waited).ok_or(StoreError::Busy)?;
                 rest(longest).await;
                 waited = Some(longest);
             }
-            left.extend(unprocessed.into_values().flat_map(|keys| keys.keys));
         }
-        found.into_iter().map(crate::entity::from_item).collect()
+        Ok(found)
     }
 
     /// At most `evaluated` items of `listing`, and where the query stopped if there is more.

@@ -11,7 +11,7 @@ use crate::entity::binding::Bound;
 use crate::entity::idempotency::Record;
 use crate::entity::{
     self, account, binding, booking, count, due, enrollment, invite, membership, note, organization, patient,
-    seats, specialist, tie,
+    seats, specialist, tie, token,
 };
 use crate::error::StoreError;
 use crate::expression::Expression;
@@ -175,6 +175,9 @@ fn stage(transaction: Transaction, write: &Write, now: Timestamp) -> Result<Tran
             exists(),
             Failing::Stale,
         ),
+        Write::TokenPut { new, old } => token::put(transaction, new, old.as_ref())?,
+        Write::NamingPut(naming) if naming.rev == 1 => transaction.create(naming, Failing::Stale)?,
+        Write::NamingPut(naming) => transaction.replace(naming, naming.rev)?,
         Write::SeatsCreate(seats) => transaction.create(seats, Failing::Stale)?,
         Write::CountsCreate(organization) => {
             transaction.create(&count::Counts::first(*organization), Failing::Stale)?

@@ -19,6 +19,7 @@ use aws_smithy_runtime_api::client::interceptors::context::Input;
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+use portal_domain::external::SourceName;
 use portal_domain::id::{AccountId, OrganizationId};
 use portal_domain::membership::Membership;
 
@@ -38,6 +39,8 @@ struct Inner {
     account: Option<String>,
     /// The one of the organizations that it is about.
     subject: Option<String>,
+    /// The source whose names it may touch.
+    source: Option<String>,
     tally: Tally,
     in_flight: u32,
     answered: bool,
@@ -77,6 +80,12 @@ impl Request {
         self.inner().subject.clone()
     }
 
+    /// The source whose records it is about, if it came with a service token.
+    #[must_use]
+    pub fn source(&self) -> Option<String> {
+        self.inner().source.clone()
+    }
+
     fn begin(&self) {
         let mut inner = self.inner();
         // An operation that begins after another has answered may depend on it: a new round trip.
@@ -110,14 +119,22 @@ impl Request {
             (Some("EMAIL"), _) => {
                 sk.is_some_and(|sk| sk == "EMAIL" || sk.strip_prefix("ORG#").is_some_and(ours))
             }
+            // The names of one source, never another's.
+            (Some("EXTERNAL"), source) => source.is_some() && inner.source.as_deref() == source,
+            // Service tokens are the operator's. What a secret opens is found by the secret alone.
+            (Some("PLATFORM"), None) => ours(&OrganizationId::PLATFORM.to_string()),
             // These belong to nobody, or to the platform: what of that is seen is decided over what was read.
             (
-                Some("DUE" | "LIMIT" | "OUTBOX" | "SITE" | "PLATFORM" | "FIND" | "BOOKING" | "TRANSACTION"),
+                Some(
+                    "DUE" | "LIMIT" | "OUTBOX" | "TOKEN" | "SITE" | "PLATFORM" | "FIND" | "BOOKING"
+                    | "TRANSACTION",
+                ),
                 _,
             ) => true,
-            // So do people; but who sponsors them is told to the sponsor alone.
+            // So do people; but who sponsors them is told to the sponsor alone, and to the source that says so.
             (Some("PATIENT" | "SPECIALIST"), Some(_)) => {
-                sk.and_then(|sk| sk.strip_prefix("ENROLLMENT#")).is_none_or(ours)
+                let sponsor = sk.and_then(|sk| sk.strip_prefix("ENROLLMENT#"));
+                inner.source.is_some() || sponsor.is_none_or(ours)
             }
             _ => false,
         }
@@ -138,6 +155,11 @@ pub fn open_account(account: AccountId) {
 pub fn enter_organization(organization: OrganizationId) {
     open_organization(organization);
     let _ = CURRENT.try_with(|request| request.inner().subject = Some(organization.to_string()));
+}
+
+/// Lets the present request touch what the names of a source stand for: the source of the token it came with.
+pub fn open_source(source: &SourceName) {
+    let _ = CURRENT.try_with(|request| request.inner().source = Some(source.to_string()));
 }
 
 /// Lets the present request touch an organization that its right extends to.
@@ -323,6 +345,7 @@ mod tests {
         let request = Request::default();
         request.inner().account = Some("acc_1".to_owned());
         request.inner().organizations.insert(OURS.to_owned());
+        request.inner().source = Some("platform".to_owned());
         request
     }
 
@@ -340,6 +363,8 @@ mod tests {
             ("DUE#expire-invites#0#1", Some("org_1")),
             ("LIMIT#recipient#hash#0", Some("LIMIT")),
             ("OUTBOX#1", Some("0#msg_1")),
+            ("EXTERNAL#platform#sites#system#name", Some("EXTERNAL")),
+            ("TOKEN#hash", Some("TOKEN")),
             ("SITE#sit_1", Some("SITE")),
             ("SITE#sit_1#BINDING", None),
             ("PLATFORM#SITE", None),
@@ -371,13 +396,25 @@ mod tests {
             ("EMAIL#ada@example.org", None),
             ("EMAIL#ada@example.org", Some("ORG#org_2")),
             ("EMAIL#ada@example.org", Some("PATIENT#pat_1")),
-            ("PATIENT#pat_1", Some("ENROLLMENT#org_2")),
             ("SPECIALIST", None),
+            ("EXTERNAL#other#sites#system#name", Some("EXTERNAL")),
+            ("EXTERNAL", None),
+            ("PLATFORM", Some("TOKEN#tok_1")),
             ("WARM", Some("WARM")),
             ("ORG", None),
             ("", None),
         ] {
             assert!(!request().allows(pk, sk), "{pk} {sk:?}");
         }
+    }
+
+    #[test]
+    fn who_sponsors_somebody_is_told_to_the_sponsor_and_to_the_source_that_says_so() {
+        let request = request();
+        let enrollment = Some("ENROLLMENT#org_2");
+        assert!(request.allows("PATIENT#pat_1", enrollment));
+        request.inner().source = None;
+        assert!(!request.allows("PATIENT#pat_1", enrollment));
+        assert!(request.allows("PATIENT#pat_1", Some("ENROLLMENT#org_1")));
     }
 }

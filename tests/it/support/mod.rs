@@ -9,8 +9,10 @@ mod invites;
 pub(crate) mod ledger;
 mod log;
 mod person;
+
 mod platform;
-mod records;
+pub(crate) mod records;
+pub(crate) mod service;
 
 use std::future::poll_fn;
 use std::ops::Deref;

@@ -45,11 +45,15 @@ pub(crate) struct SpecialistUpdate {
     /// How long a session is, 5 to 480.
     session_minutes: Option<u16>,
     /// What a session costs; needs `transactions.read`.
-    #[serde(default, deserialize_with = "portal_http::object")]
-    price: Option<PriceUpdate>,
+    price: Option<NewPrice>,
     /// When they hold sessions, every week, in their time zone; at most 50 windows that do not overlap.
     availability: Option<Vec<AvailabilityWindow>>,
 }
+
+/// What a session is to cost, as an object.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(transparent)]
+struct NewPrice(#[serde(deserialize_with = "portal_http::object")] PriceUpdate);
 
 /// What a session is to cost.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
@@ -99,7 +103,7 @@ impl SpecialistUpdate {
             locale: self.locale.clone(),
             time_zone: self.time_zone.clone(),
             session_minutes: self.session_minutes,
-            price: self.price.map(|price| Money {
+            price: self.price.map(|NewPrice(price)| Money {
                 amount_minor: price.amount_minor,
                 currency: price.currency,
             }),

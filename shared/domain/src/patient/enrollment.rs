@@ -5,36 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::code::{Code, Refusal};
 use crate::external::{ExternalId, Sourced};
-use crate::id::{OrganizationId, PatientId, SiteId};
+use crate::id::{EnrollmentId, OrganizationId, PatientId, SiteId};
 use crate::text::EligibilityReference;
 use crate::time::Moment;
-
-/// An enrollment by its patient and its sponsor: one patient has one with each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EnrollmentId {
-    /// Who is enrolled.
-    pub patient: PatientId,
-    /// By whom.
-    pub sponsor: OrganizationId,
-}
-
-impl std::fmt::Display for EnrollmentId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}~{}", self.patient, self.sponsor)
-    }
-}
-
-impl std::str::FromStr for EnrollmentId {
-    type Err = Refusal;
-
-    fn from_str(text: &str) -> Result<Self, Refusal> {
-        let (patient, sponsor) = text.split_once('~').ok_or(Code::IdInvalid)?;
-        Ok(Self {
-            patient: patient.parse()?,
-            sponsor: sponsor.parse()?,
-        })
-    }
-}
 
 /// How far an enrollment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -145,10 +145,10 @@ impl SpecialistRow {
     }
 
     /// Whether `site` is where somebody who sees `seen` sites sees the specialist come last: in a list of several sites that is
-    /// sorted by when people came, each is given once.
+    /// sorted by when people came, each is given once. Copies with one time have one place in the list, and count as one there.
     #[must_use]
     pub fn came_last_to(&self, site: SiteId, seen: impl Fn(SiteId) -> bool) -> bool {
-        joined_last(&self.assignments, seen) == Some(site)
+        joined_last(&self.assignments, site, seen)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Somebody who is signed in.
 
 use axum::extract::FromRequestParts;
+use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use portal_app::Web;
@@ -26,15 +27,7 @@ impl<S: AsRef<Web> + Send + Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let web = state.as_ref();
-        let mut given = parts.headers.get_all(AUTHORIZATION).iter();
-        let (Some(credentials), None) = (given.next(), given.next()) else {
-            return Err(Code::Unauthenticated.into());
-        };
-        let token = credentials
-            .to_str()
-            .ok()
-            .and_then(bearer)
-            .ok_or(Code::Unauthenticated)?;
+        let token = bearer(&parts.headers).ok_or(Code::Unauthenticated)?;
         let identity = web.identities.verify(token).await?;
         request::open_account(identity.account);
         let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
@@ -46,8 +39,12 @@ impl<S: AsRef<Web> + Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// The token of RFC 6750 §2.1 credentials.
-fn bearer(credentials: &str) -> Option<&str> {
-    let (scheme, token) = credentials.split_once(' ')?;
+/// The token of the one header with RFC 6750 §2.1 credentials.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut given = headers.get_all(AUTHORIZATION).iter();
+    let (Some(credentials), None) = (given.next(), given.next()) else {
+        return None;
+    };
+    let (scheme, token) = credentials.to_str().ok()?.split_once(' ')?;
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' ')).then_some(token)
 }

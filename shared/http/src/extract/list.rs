@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::answer::{ListView, Reply, View};
 use crate::error::ApiError;
+use crate::extract::query;
 
 const DEFAULT_LIMIT: usize = 25;
 /// The most items on a page.
@@ -50,13 +51,7 @@ impl<S: Send + Sync, F: DeserializeOwned> FromRequestParts<S> for List<F> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let query = parts.uri.query().unwrap_or_default();
-        let mut pairs: Vec<(String, String)> =
-            form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        pairs.sort();
-        if pairs.windows(2).any(|two| two[0].0 == two[1].0) {
-            return Err(Refusal::new(Code::QueryInvalid, "a parameter is repeated").into());
-        }
+        let mut pairs = query::pairs(parts)?;
         let mut take = |name: &str| {
             pairs
                 .iter()
@@ -69,22 +64,12 @@ impl<S: Send + Sync, F: DeserializeOwned> FromRequestParts<S> for List<F> {
             Some(text) => parse_limit(&text)
                 .ok_or_else(|| Refusal::new(Code::QueryInvalid, "limit must be a number from 1 to 100"))?,
         };
-        let canonical = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(&pairs)
-            .finish();
-        let filter = serde_urlencoded::from_str(&canonical).map_err(|error| {
-            // The parser's message may repeat what was sent.
-            let detail = match error.to_string() {
-                message if message.contains("unknown field") => "there is no such parameter",
-                _ => "a parameter is not of the form it needs",
-            };
-            Refusal::new(Code::QueryInvalid, detail)
-        })?;
+        let filter = query::read(&pairs)?;
         Ok(Self {
             filter,
             limit,
             cursor,
-            place: format!("{}?{canonical}", parts.uri.path()),
+            place: format!("{}?{}", parts.uri.path(), query::canonical(&pairs)),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! What handlers take: each extractor refuses what it cannot stand for.
 
+pub(crate) mod batch;
 pub(crate) mod caller;
 pub(crate) mod idempotent;
 pub(crate) mod if_match;
@@ -7,3 +8,5 @@ pub(crate) mod json;
 pub(crate) mod list;
 pub(crate) mod member;
 pub(crate) mod path;
+pub(crate) mod query;
+pub(crate) mod service;

@@ -22,7 +22,7 @@ use portal_domain::reach::{MOST_SOURCES, Of, PLATFORM_SHARDS, Reach, Reached, So
 use serde::{Deserialize, Serialize};
 
 use crate::client::Store;
-use crate::entity::{Entity, from_item, site};
+use crate::entity::{Entity, from_item, patient, site, specialist};
 use crate::error::StoreError;
 use crate::expression::Expression;
 use crate::merge::{FIRST, Merged};
@@ -67,27 +67,17 @@ fn of_source(source: Source, is_open: bool) -> (Index, String) {
     }
 }
 
-/// The partition of a patient; their collections in the indexes begin with it.
-pub(crate) fn patient_partition(patient: PatientId) -> String {
-    format!("PATIENT#{patient}")
-}
-
-/// The partition of a specialist; their collections in the indexes begin with it.
-pub(crate) fn specialist_partition(specialist: SpecialistId) -> String {
-    format!("SPECIALIST#{specialist}")
-}
-
 fn of_patient(patient: PatientId, is_open: bool) -> (Index, String) {
     (
         Index::ByPatient,
-        format!("{}#BOOKING#{}", patient_partition(patient), part(is_open)),
+        format!("{}#BOOKING#{}", patient::partition(patient), part(is_open)),
     )
 }
 
 fn of_specialist(specialist: SpecialistId, is_open: bool) -> (Index, String) {
     (
         Index::BySpecialist,
-        format!("{}#BOOKING#{}", specialist_partition(specialist), part(is_open)),
+        format!("{}#BOOKING#{}", specialist::partition(specialist), part(is_open)),
     )
 }
 
@@ -304,6 +294,18 @@ impl Store {
     /// [`StoreError::Busy`], [`StoreError::Broken`].
     pub async fn booking(&self, booking: BookingId) -> Result<Sought<Booking>, StoreError> {
         self.get(&key(booking, SK)).await.map(Sought::new)
+    }
+
+    /// BK1: these bookings, whoever may see them: for the source that feeds them. Absent ones are left out.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`], [`StoreError::Broken`].
+    pub async fn fed_bookings(
+        &self,
+        ids: impl IntoIterator<Item = BookingId>,
+    ) -> Result<Vec<Booking>, StoreError> {
+        let keys: Vec<Key> = ids.into_iter().map(|id| key(id, SK)).collect();
+        self.get_all(&keys).await
     }
 
     /// BK1: one booking, with its history.

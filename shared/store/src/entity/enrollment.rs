@@ -3,7 +3,7 @@
 //! | N1 | the enrollment of a patient by an organization | table | `PATIENT#{patient}` | `ENROLLMENT#{organization}` |
 //! | N2 | whom an organization has enrolled | by-org | `ORG#{organization}#PATIENT` | patient |
 
-use portal_domain::id::{OrganizationId, PatientId};
+use portal_domain::id::{EnrollmentId, OrganizationId, PatientId};
 use portal_domain::patient::Enrollment;
 
 use crate::client::Store;
@@ -49,6 +49,18 @@ pub(crate) fn put(transaction: Transaction, enrollment: &Enrollment) -> Result<T
 }
 
 impl Store {
+    /// N1: these enrollments, whoever may see them: for the source that feeds them. Absent ones are left out.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`], [`StoreError::Broken`].
+    pub async fn fed_enrollments(
+        &self,
+        ids: impl IntoIterator<Item = EnrollmentId>,
+    ) -> Result<Vec<Enrollment>, StoreError> {
+        let keys: Vec<Key> = ids.into_iter().map(|id| key(id.patient, id.sponsor)).collect();
+        self.get_all(&keys).await
+    }
+
     /// N1: the enrollment of a patient by an organization.
     ///
     /// # Errors

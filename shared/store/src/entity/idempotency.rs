@@ -34,6 +34,9 @@ pub struct Record {
     pub headers: Vec<(String, String)>,
     /// The answer's body.
     pub body: String,
+    /// Whether the body is sealed: an answer that shows a secret.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_sealed: bool,
     /// Until when it is given again.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     expires_at: Timestamp,
@@ -51,17 +54,25 @@ impl Record {
             status: 0,
             headers: Vec::new(),
             body: String::new(),
+            is_sealed: false,
             expires_at,
         }
     }
 
     /// The record with the answer.
     #[must_use]
-    pub fn answered(self, status: u16, headers: Vec<(String, String)>, body: String) -> Self {
+    pub fn answered(
+        self,
+        status: u16,
+        headers: Vec<(String, String)>,
+        body: String,
+        is_sealed: bool,
+    ) -> Self {
         Self {
             status,
             headers,
             body,
+            is_sealed,
             ..self
         }
     }

@@ -21,6 +21,7 @@ pub mod invite;
 pub mod limit;
 mod listed;
 pub mod membership;
+pub mod naming;
 pub mod note;
 pub mod organization;
 pub mod outbox;
@@ -29,6 +30,7 @@ pub mod seats;
 pub mod site;
 pub mod specialist;
 pub mod tie;
+pub mod token;
 pub mod transaction;
 
 /// Something that is stored as one item.

@@ -3,7 +3,7 @@
 //! | T2 | one note on a patient | table | `PATIENT#{patient}` | `NOTE#{note}` |
 //! | T3 | the notes on a patient that are for an organization, newest first | table | `PATIENT#{patient}` | `NOTE#{note}` (by creation) |
 
-use portal_domain::id::{NoteId, OrganizationId, PatientId};
+use portal_domain::id::{NoteId, NotePlace, OrganizationId, PatientId};
 use portal_domain::note::Note;
 
 use crate::client::Store;
@@ -52,6 +52,18 @@ impl Store {
     ) -> Result<Option<Note>, StoreError> {
         let found: Option<Note> = self.get(&key(patient, note)).await?;
         Ok(found.filter(|note| note.is_for(organization)))
+    }
+
+    /// T2: these notes, whoever may see them: for the source that feeds them. Absent ones are left out.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`], [`StoreError::Broken`].
+    pub async fn fed_notes(&self, ids: impl IntoIterator<Item = NotePlace>) -> Result<Vec<Note>, StoreError> {
+        let keys: Vec<Key> = ids
+            .into_iter()
+            .map(|place| key(place.patient, place.note))
+            .collect();
+        self.get_all(&keys).await
     }
 
     /// T3: the notes on a patient that are for `organization`, newest first. Whoever asks makes sure that the patient is within

@@ -3,6 +3,8 @@
 //! | O1 | one organization | table | `ORG#{organization}` | `ORG` |
 //! | O2 | the organizations of a tree | by-org | `ORG#{root}#TREE` | path |
 
+use std::collections::BTreeSet;
+
 use portal_domain::id::OrganizationId;
 use portal_domain::membership::Membership;
 use portal_domain::organization::Organization;
@@ -69,5 +71,19 @@ impl Store {
             .map(|membership| key(membership.organization))
             .collect();
         self.get_all(&keys).await
+    }
+
+    /// O1: which of these organizations there are: for a source that names the sponsors of its records.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`], [`StoreError::Broken`].
+    pub async fn existing_organizations(
+        &self,
+        named: impl IntoIterator<Item = OrganizationId>,
+    ) -> Result<BTreeSet<OrganizationId>, StoreError> {
+        let named = named.into_iter().inspect(|id| request::open_organization(*id));
+        let keys: Vec<Key> = named.map(key).collect();
+        let found: Vec<Organization> = self.get_all(&keys).await?;
+        Ok(found.into_iter().map(|organization| organization.id).collect())
     }
 }

@@ -101,6 +101,18 @@ impl Store {
         self.get(&key(patient)).await.map(Sought::new)
     }
 
+    /// P1: these patients, whoever may see them: for the source that feeds them. Absent ones are left out.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`], [`StoreError::Broken`].
+    pub async fn fed_patients(
+        &self,
+        ids: impl IntoIterator<Item = PatientId>,
+    ) -> Result<Vec<Patient>, StoreError> {
+        let keys: Vec<Key> = ids.into_iter().map(key).collect();
+        self.get_all(&keys).await
+    }
+
     /// R1, R2, R3, R4 or R5: the patients that are wanted, within `reach`.
     ///
     /// # Errors

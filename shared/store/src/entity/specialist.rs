@@ -26,7 +26,8 @@ const PRICE: &str = "PRICE#";
 const MOST_PRICES: usize = 100;
 
 /// The partition of a specialist: the copies for lists are in it too.
-fn partition(specialist: SpecialistId) -> String {
+/// The partition of a specialist; their collections in the indexes begin with it.
+pub(crate) fn partition(specialist: SpecialistId) -> String {
     format!("SPECIALIST#{specialist}")
 }
 
@@ -156,6 +157,18 @@ impl Store {
     /// [`StoreError::Busy`], [`StoreError::Broken`].
     pub async fn specialist(&self, specialist: SpecialistId) -> Result<Sought<Specialist>, StoreError> {
         self.get(&key(specialist, SK)).await.map(Sought::new)
+    }
+
+    /// SP1: these specialists, whoever may see them: for the source that feeds them. Absent ones are left out.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`], [`StoreError::Broken`].
+    pub async fn fed_specialists(
+        &self,
+        ids: impl IntoIterator<Item = SpecialistId>,
+    ) -> Result<Vec<Specialist>, StoreError> {
+        let keys: Vec<Key> = ids.into_iter().map(|id| key(id, SK)).collect();
+        self.get_all(&keys).await
     }
 
     /// SP1, SP2: one specialist, with what their sessions have cost.

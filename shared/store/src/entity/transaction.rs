@@ -20,7 +20,7 @@ use portal_domain::transaction::{MOST_AT_ONCE, Transaction, TransactionQuery, Tr
 use serde::{Deserialize, Serialize};
 
 use crate::client::Store;
-use crate::entity::{Entity, booking, site};
+use crate::entity::{Entity, booking, patient, site, specialist};
 use crate::error::StoreError;
 use crate::expression::Expression;
 use crate::merge::{FIRST, LAST_OF_ALL, Merged};
@@ -77,14 +77,14 @@ fn of_source(source: Source) -> (Index, String) {
 fn of_patient(patient: PatientId) -> (Index, String) {
     (
         Index::ByPatient,
-        format!("{}#TRANSACTION", booking::patient_partition(patient)),
+        format!("{}#TRANSACTION", patient::partition(patient)),
     )
 }
 
 fn of_specialist(specialist: SpecialistId) -> (Index, String) {
     (
         Index::BySpecialist,
-        format!("{}#TRANSACTION", booking::specialist_partition(specialist)),
+        format!("{}#TRANSACTION", specialist::partition(specialist)),
     )
 }
 
@@ -298,6 +298,18 @@ impl Store {
     /// [`StoreError::Busy`], [`StoreError::Broken`].
     pub async fn transaction(&self, transaction: TransactionId) -> Result<Sought<Transaction>, StoreError> {
         self.get(&key(transaction, SK)).await.map(Sought::new)
+    }
+
+    /// TX1: these transactions, whoever may see them: for the source that feeds them. Absent ones are left out.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`], [`StoreError::Broken`].
+    pub async fn fed_transactions(
+        &self,
+        ids: impl IntoIterator<Item = TransactionId>,
+    ) -> Result<Vec<Transaction>, StoreError> {
+        let keys: Vec<Key> = ids.into_iter().map(|id| key(id, SK)).collect();
+        self.get_all(&keys).await
     }
 
     /// TX2, TX3, TX4, TX5 or TX6: the transactions that are wanted, within `reach`, newest first.

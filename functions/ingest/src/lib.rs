@@ -1,0 +1,13 @@
+//! What the platform's own systems call: they feed records, and are told of what was changed here.
+
+mod batch;
+
+use portal_app::Web;
+use portal_http::Routes;
+use utoipa_axum::routes;
+
+/// The routes of this function.
+#[must_use]
+pub fn routes() -> Routes<Web> {
+    Routes::default().with(routes!(batch::ingest_records))
+}

@@ -1,0 +1,81 @@
+//! The requests about service tokens, and those that are made with one.
+
+use portal_domain::ingest::RecordType;
+use serde_json::{Value, json};
+
+use super::person::{Person, Request};
+use super::{Probe, Scene};
+use crate::stack::Failure;
+
+const TOKENS: &str = "/v1/platform/service-tokens";
+
+/// A token for all that there is to feed.
+fn token() -> Value {
+    let scopes: Vec<&str> = RecordType::ALL.iter().map(|of| of.as_str()).collect();
+    json!({ "source": "platform", "scopes": scopes })
+}
+
+impl Probe {
+    /// One of the platform's own systems, with a service token that was not used yet.
+    ///
+    /// # Errors
+    /// When the operator cannot make one.
+    pub async fn service(&self) -> Result<Person, Failure> {
+        let made = self.operator()?.post(TOKENS, token()).await?;
+        let secret = made.body["secret"].as_str().ok_or("a new token has a secret")?;
+        Ok(Person {
+            token: Some(secret.to_owned()),
+            ..self.person()?
+        })
+    }
+}
+
+/// A batch of one line about the record called `value`, in a version of it.
+fn batch(of: &str, value: &str, version: u64, op: &str, data: Option<&Value>) -> Request {
+    let line = json!({
+        "external": { "system": of, "value": value }, "op": op, "version": version, "occurred_at": "2026-01-01T00:00:00Z",
+        "data": data,
+    });
+    Request::post(format!("/v1/ingest/{of}"), json!([line]))
+}
+
+/// A batch of a site that is not known.
+pub(super) fn site() -> Request {
+    let data = json!({ "name": "Lakeside Online", "status": "live" });
+    batch("sites", "lakeside", 1, "upsert", Some(&data))
+}
+
+/// A batch of a patient of that site.
+pub(super) fn patient() -> Request {
+    let data = json!({
+        "given_name": "Mia", "family_name": "Berg",
+        "registrations": [{ "site": { "system": "sites", "value": "lakeside" }, "joined_at": "2026-01-01T00:00:00Z" }],
+    });
+    batch("patients", "mia", 1, "upsert", Some(&data))
+}
+
+/// A batch of one line that deletes the patient.
+pub(super) fn gone_patient() -> Request {
+    batch("patients", "mia", 2, "delete", None)
+}
+
+impl Scene<'_> {
+    /// A request of `operation` that succeeds, if it is one of these.
+    pub(super) async fn about_services(&self, operation: &str) -> Result<Option<Request>, Failure> {
+        Ok(Some(match operation {
+            "create_service_token" => Request::post(TOKENS, token()),
+            "list_service_tokens" => Request::get(TOKENS),
+            "get_service_token" | "rotate_service_token" | "revoke_service_token" => {
+                let made = self.operator.post(TOKENS, token()).await?;
+                let path = format!("{TOKENS}/{}", made.id()?);
+                match operation {
+                    "get_service_token" => Request::get(path),
+                    "revoke_service_token" => Request::delete(path, Some(made.etag)),
+                    _ => Request::post(format!("{path}/rotate"), json!({ "overlap_seconds": 60 })),
+                }
+            }
+            "ingest_records" => site(),
+            _ => return Ok(None),
+        }))
+    }
+}

@@ -16,6 +16,7 @@ FUNCTION ?= members
 EVENT ?=
 INVOKE_PORT ?= 9001
 PORTAL_ROUNDS ?= 1000
+BOOKINGS ?= 1000000
 VENV ?= .venv
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -108,10 +109,10 @@ nightly: toolchain ## Run the race and fault tests for long (PORTAL_ROUNDS=1000)
 	PORTAL_ROUNDS=$(PORTAL_ROUNDS) $(MAKE) check-tests
 
 .PHONY: bench
-bench: toolchain ## Size, cold start and warm latency of one function as it is deployed (FUNCTION=members)
-	cargo build $(SELECTION) --examples --bin portal-local
-	cargo build $(SELECTION) --release --bin $(FUNCTION)
-	$(LOCAL) bench $(FUNCTION) $(TARGET)/release/$(FUNCTION)
+bench: toolchain ## One function as it is deployed (FUNCTION=members), and lists over many bookings (BOOKINGS=1000000)
+	cargo build $(SELECTION) --examples --release --bin portal-local --bin $(FUNCTION)
+	$(TARGET)/release/portal-local bench $(FUNCTION) $(TARGET)/release/$(FUNCTION)
+	$(TARGET)/release/portal-local bench-lists $(BOOKINGS)
 
 # ---- The cloud -----------------------------------------------------------------------------------------------
 

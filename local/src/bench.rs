@@ -1,6 +1,8 @@
 //! How a function fares as it is deployed: size, start and answers of its release binary, called as Lambda calls it.
 
+pub mod lists;
 mod runtime;
+mod volume;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

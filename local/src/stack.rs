@@ -299,8 +299,11 @@ pub fn mail_delivery() -> Delivery {
 /// As the template maps the stream to the relay.
 #[must_use]
 pub fn relay_mapping() -> Mapping {
-    let kind = portal_store::entity::outbox::KIND;
-    let filter = json!({ "eventName": ["INSERT"], "dynamodb": { "NewImage": { "kind": { "S": [kind] } } } });
+    let kinds = [
+        portal_store::entity::outbox::KIND,
+        portal_store::entity::feed::KIND,
+    ];
+    let filter = json!({ "eventName": ["INSERT"], "dynamodb": { "NewImage": { "kind": { "S": kinds } } } });
     Mapping {
         batch_size: 100,
         retries: 8,

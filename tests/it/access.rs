@@ -92,6 +92,7 @@ const TABLE: &[Row] = &[
     ("revoke_service_token",  "",                    [401, 403, 403, 403, 403, 403, 403, 403, 403]),
     // What the platform's own systems do is no person's: only a service token opens it.
     ("ingest_records",        "",                    [401, 401, 401, 401, 401, 401, 401, 401, 401]),
+    ("list_changes",          "",                    [401, 401, 401, 401, 401, 401, 401, 401, 401]),
 ];
 
 /// The codes that say why somebody may not do something.

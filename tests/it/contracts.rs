@@ -12,7 +12,7 @@ use portal_local::mailbox::{Bounce, Event};
 use portal_local::probe::{Probe, Who, routes};
 use portal_local::stack::{mail_delivery, relay_mapping};
 use portal_local::template::Template;
-use portal_store::entity::outbox;
+use portal_store::entity::{feed, outbox};
 use portal_store::table;
 use serde_json::{Value, json};
 use utoipa::openapi::{ComponentsBuilder, OpenApiBuilder, PathItem, Paths};
@@ -179,7 +179,7 @@ fn the_template_lists_each_route_once_with_the_function_that_serves_it() {
             );
             assert_eq!(value["Properties"]["ApiId"]["Ref"], "Api", "{event}");
             // The authorizer knows the tokens of the identity provider; service tokens are looked up by the function.
-            let is_service = path.starts_with("/v1/ingest");
+            let is_service = path.starts_with("/v1/ingest") || path == "/v1/changes";
             let authorizer = &value["Properties"]["Auth"];
             let expected = if is_service {
                 json!({ "Authorizer": "NONE" })
@@ -281,7 +281,7 @@ fn the_relay_and_the_queues_behave_here_as_they_are_deployed() {
     let pattern: Value = serde_json::from_str(pattern).unwrap();
     assert_eq!(
         pattern["dynamodb"]["NewImage"]["kind"]["S"],
-        json!([outbox::KIND])
+        json!([outbox::KIND, feed::KIND])
     );
     assert_eq!(mapping.filters, [pattern]);
     assert_eq!(event["BatchSize"], json!(mapping.batch_size));
@@ -479,6 +479,11 @@ async fn everything_that_is_asked() -> Vec<Operation> {
     let member = scene.somebody(Who::Viewer, None).await.unwrap();
     let invited = scene.request("create_invite", &member, false).await.unwrap();
     scene.founder.send(&invited).await.unwrap().success().unwrap();
+    let told = scene
+        .request("request_transition", &scene.founder, false)
+        .await
+        .unwrap();
+    scene.founder.send(&told).await.unwrap().success().unwrap();
     probe.stack.settle().await.unwrap();
     let email = invited.body.unwrap()["email"].as_str().unwrap().to_owned();
     assert!(

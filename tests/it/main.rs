@@ -20,6 +20,7 @@ mod audit;
 mod bodies;
 mod bookings;
 mod budgets;
+mod changes;
 mod contracts;
 mod cursors;
 mod demo;

@@ -1,6 +1,7 @@
 //! What the platform's own systems call: they feed records, and are told of what was changed here.
 
 mod batch;
+mod changes;
 
 use portal_app::Web;
 use portal_http::Routes;
@@ -9,5 +10,7 @@ use utoipa_axum::routes;
 /// The routes of this function.
 #[must_use]
 pub fn routes() -> Routes<Web> {
-    Routes::default().with(routes!(batch::ingest_records))
+    Routes::default()
+        .with(routes!(batch::ingest_records))
+        .with(routes!(changes::list_changes))
 }

@@ -1,13 +1,21 @@
-//! Takes messages from the table's stream to the queue that sends them, at least once.
+//! Takes what was committed on its way: messages from the table's stream to the queue that sends them, and what sources are to be
+//! told to their numbered feeds; both at least once.
 
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use portal_app::Relaying;
+use portal_domain::feed::Told;
 use portal_domain::outbox::Message;
 use portal_http::Error;
 use portal_store::Store;
 
-/// Relays the messages of a batch, in order. One that cannot be read comes again and keeps no other back; when queue or table
+/// Something that waits to be taken on its way.
+enum Waiting {
+    Message(Message),
+    Told(Told),
+}
+
+/// Relays what is in a batch, in order. What cannot be read comes again and keeps nothing else back; when queue or table
 /// are not to be had, the rest of the batch comes again, too. What comes again may be relayed twice.
 ///
 /// # Errors
@@ -15,17 +23,17 @@ use portal_store::Store;
 pub async fn handle(app: &Relaying, event: Event) -> Result<DynamoDbEventResponse, Error> {
     let mut response = DynamoDbEventResponse::default();
     let mut failed = |place: Option<String>, error: &Error| {
-        tracing::warn!(%error, "a message is left for the next try");
+        tracing::warn!(%error, "something is left for the next try");
         let mut failure = DynamoDbBatchItemFailure::default();
         failure.item_identifier = place;
         response.batch_item_failures.push(failure);
     };
     for record in event.records {
         let place = record.change.sequence_number.clone();
-        match message(record) {
+        match waiting(record) {
             Ok(None) => {}
-            Ok(Some(message)) => {
-                if let Err(error) = relay(app, &message).await {
+            Ok(Some(waiting)) => {
+                if let Err(error) = relay(app, &waiting).await {
                     failed(place, &error);
                     break;
                 }
@@ -36,16 +44,25 @@ pub async fn handle(app: &Relaying, event: Event) -> Result<DynamoDbEventRespons
     Ok(response)
 }
 
-fn message(record: EventRecord) -> Result<Option<Message>, Error> {
+fn waiting(record: EventRecord) -> Result<Option<Waiting>, Error> {
     if record.event_name != "INSERT" {
         return Ok(None);
     }
-    Ok(Store::message(record.change.new_image)?)
+    let image = record.change.new_image;
+    if let Some(told) = Store::told(image.clone())? {
+        return Ok(Some(Waiting::Told(told)));
+    }
+    Ok(Store::message(image)?.map(Waiting::Message))
 }
 
-async fn relay(app: &Relaying, message: &Message) -> Result<(), Error> {
-    app.mail_queue.send(serde_json::to_string(message)?).await?;
-    // Only now: a message that is still in the outbox did not leave.
-    app.store.message_left(message).await?;
+async fn relay(app: &Relaying, waiting: &Waiting) -> Result<(), Error> {
+    match waiting {
+        Waiting::Message(message) => {
+            app.mail_queue.send(serde_json::to_string(message)?).await?;
+            // Only now: a message that is still in the outbox did not leave.
+            app.store.message_left(message).await?;
+        }
+        Waiting::Told(told) => app.store.number(told).await?,
+    }
     Ok(())
 }

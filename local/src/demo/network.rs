@@ -114,7 +114,12 @@ pub(super) fn write(script: &mut Script, founder: AccountId, began: Timestamp) -
     for (id, seed) in [(ids::FEEDER, FEEDER_SEED), (ids::SPARE, SPARE_SEED)] {
         let draft = Draft {
             source: feed::SOURCE.parse()?,
-            scopes: RecordType::ALL.iter().copied().map(Scope::Ingest).collect(),
+            scopes: RecordType::ALL
+                .iter()
+                .copied()
+                .map(Scope::Ingest)
+                .chain([Scope::Changes])
+                .collect(),
             expires_at: None,
         };
         let new = ServiceToken {

@@ -58,7 +58,7 @@ impl Request {
         Self::new(Method::GET, path)
     }
 
-    pub(super) fn post(path: impl Into<String>, body: Value) -> Self {
+    pub(crate) fn post(path: impl Into<String>, body: Value) -> Self {
         Self {
             body: Some(body),
             ..Self::new(Method::POST, path)

@@ -11,7 +11,8 @@ const TOKENS: &str = "/v1/platform/service-tokens";
 
 /// A token for all that there is to feed.
 fn token() -> Value {
-    let scopes: Vec<&str> = RecordType::ALL.iter().map(|of| of.as_str()).collect();
+    let types = RecordType::ALL.iter().map(|of| of.as_str());
+    let scopes: Vec<&str> = types.chain(["changes"]).collect();
     json!({ "source": "platform", "scopes": scopes })
 }
 
@@ -75,6 +76,7 @@ impl Scene<'_> {
                 }
             }
             "ingest_records" => site(),
+            "list_changes" => Request::get("/v1/changes"),
             _ => return Ok(None),
         }))
     }

@@ -1,5 +1,6 @@
 //! The requests about sites, access configuration and what the operator allows.
 
+use portal_domain::id::SiteId;
 use serde_json::{Value, json};
 
 use super::Scene;
@@ -21,6 +22,21 @@ impl Scene<'_> {
     async fn site(&self) -> Result<String, Failure> {
         let body = json!({ "name": "Lakeside Online" });
         self.operator.post("/v1/platform/sites", body).await?.id()
+    }
+
+    /// A new site of the platform, in as many partitions, that the organization is bound to.
+    pub(crate) async fn bound_site(&self, shards: u8) -> Result<SiteId, Failure> {
+        let body = json!({ "name": "Lakeside Online", "shards": shards });
+        let site = self.operator.post("/v1/platform/sites", body).await?.id()?;
+        let path = format!("{}/sites/{site}", self.allowance());
+        let bind = Request::put(path, None, json!({ "role": "owner" }));
+        self.operator.send(&bind).await?.success()?;
+        Ok(site.parse()?)
+    }
+
+    /// A request for one of the organization's lists.
+    pub(crate) fn list(&self, path: &str) -> Request {
+        Request::get(self.path(path))
     }
 
     /// The organization sees the whole platform from now on.

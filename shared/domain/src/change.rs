@@ -10,6 +10,7 @@ use crate::booking::Booking;
 use crate::configuration::Binding;
 use crate::due::Due;
 use crate::email::EmailAddress;
+use crate::feed::Told;
 use crate::id::{AccountId, InviteId, OrganizationId, RoleId, SiteId};
 use crate::ingest::Naming;
 use crate::invite::{Delivery, Invite};
@@ -129,6 +130,8 @@ pub enum Write {
         /// As it was read; none for a new one.
         old: Option<Box<Specialist>>,
     },
+    /// What a source is to be told.
+    ToldPut(Told),
     /// Work that falls due.
     DuePut(Due),
     /// Work that no longer does, or is done.
@@ -219,6 +222,12 @@ impl Change {
     pub fn writes(mut self, writes: impl IntoIterator<Item = Write>) -> Self {
         self.writes.extend(writes);
         self
+    }
+
+    /// The change, of which a source is told.
+    #[must_use]
+    pub fn told(self, told: Option<Told>) -> Self {
+        self.writes(told.map(Write::ToldPut))
     }
 
     /// The change, resting on one more fact.

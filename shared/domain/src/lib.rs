@@ -12,6 +12,7 @@ pub mod configuration;
 pub mod due;
 pub mod email;
 pub mod external;
+pub mod feed;
 pub mod id;
 pub mod ingest;
 pub mod invite;

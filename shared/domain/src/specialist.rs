@@ -25,7 +25,9 @@ use crate::code::{At, Code, Refusal};
 use crate::configuration::BindingRole;
 use crate::email::EmailAddress;
 use crate::external::{ExternalId, Sourced};
+use crate::feed::Told;
 use crate::id::{SiteId, SpecialistId};
+use crate::ingest::RecordType;
 use crate::locale::LanguageTag;
 use crate::money::Money;
 use crate::organization::ZoneName;
@@ -357,6 +359,17 @@ impl Specialist {
     #[must_use]
     pub const fn is_deleted(&self) -> bool {
         self.deleted_at.is_some()
+    }
+
+    /// That its source learns what was asked or decided now.
+    fn told(&self, now: Timestamp) -> Option<Told> {
+        Told::of(
+            self.sourced.as_ref(),
+            RecordType::Specialists,
+            &self.id,
+            self.rev,
+            now,
+        )
     }
 
     /// Refuses those with whom the specialist is only shared: they see, and whoever runs a site of the specialist's decides.

@@ -119,14 +119,14 @@ impl Request {
             (Some("EMAIL"), _) => {
                 sk.is_some_and(|sk| sk == "EMAIL" || sk.strip_prefix("ORG#").is_some_and(ours))
             }
-            // The names of one source, never another's.
-            (Some("EXTERNAL"), source) => source.is_some() && inner.source.as_deref() == source,
+            // The names and the feed of one source, never another's.
+            (Some("EXTERNAL" | "FEED"), source) => source.is_some() && inner.source.as_deref() == source,
             // Service tokens are the operator's. What a secret opens is found by the secret alone.
             (Some("PLATFORM"), None) => ours(&OrganizationId::PLATFORM.to_string()),
             // These belong to nobody, or to the platform: what of that is seen is decided over what was read.
             (
                 Some(
-                    "DUE" | "LIMIT" | "OUTBOX" | "TOKEN" | "SITE" | "PLATFORM" | "FIND" | "BOOKING"
+                    "DUE" | "LIMIT" | "OUTBOX" | "TOLD" | "TOKEN" | "SITE" | "PLATFORM" | "FIND" | "BOOKING"
                     | "TRANSACTION",
                 ),
                 _,
@@ -364,6 +364,8 @@ mod tests {
             ("LIMIT#recipient#hash#0", Some("LIMIT")),
             ("OUTBOX#1", Some("0#msg_1")),
             ("EXTERNAL#platform#sites#system#name", Some("EXTERNAL")),
+            ("FEED#platform", None),
+            ("TOLD#other", Some("bookings#bok_1#2")),
             ("TOKEN#hash", Some("TOKEN")),
             ("SITE#sit_1", Some("SITE")),
             ("SITE#sit_1#BINDING", None),
@@ -399,6 +401,7 @@ mod tests {
             ("SPECIALIST", None),
             ("EXTERNAL#other#sites#system#name", Some("EXTERNAL")),
             ("EXTERNAL", None),
+            ("FEED#other", None),
             ("PLATFORM", Some("TOKEN#tok_1")),
             ("WARM", Some("WARM")),
             ("ORG", None),

@@ -27,9 +27,10 @@ impl Deref for Service {
 pub(crate) const TOKENS: &str = "/v1/platform/service-tokens";
 
 impl Portal {
-    /// The system called `source`, which may feed everything.
+    /// The system called `source`, which may feed everything, and read what was changed.
     pub(crate) async fn service(&self, source: &str) -> Service {
-        let scopes: Vec<&str> = RecordType::ALL.iter().map(|of| of.as_str()).collect();
+        let types = RecordType::ALL.iter().map(|of| of.as_str());
+        let scopes: Vec<&str> = types.chain(["changes"]).collect();
         let wanted = json!({ "source": source, "scopes": scopes });
         let made = self.operator().post(TOKENS, wanted).await.expect(201);
         self.service_with(&made.text_at("/secret"))

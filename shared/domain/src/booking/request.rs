@@ -9,7 +9,9 @@ use crate::booking::status::Course;
 use crate::booking::{Booking, Period, Reason, Status};
 use crate::change::{Change, Write};
 use crate::code::{Code, Refusal};
+use crate::feed::Told;
 use crate::id::{AccountId, OrganizationId, SpecialistId};
+use crate::ingest::RecordType;
 use crate::permission::Permission;
 
 /// A change of a booking.
@@ -201,6 +203,17 @@ impl Booking {
         })
     }
 
+    /// That its source is asked for something now.
+    fn told(&self, now: Timestamp) -> Option<Told> {
+        Told::of(
+            self.sourced.as_ref(),
+            RecordType::Bookings,
+            &self.id,
+            self.rev,
+            now,
+        )
+    }
+
     /// Refuses what its status does not allow; else, whether a reason is needed.
     fn permits(&self, transition: Transition) -> Result<bool, Refusal> {
         let forbidden = Refusal::from(Code::TransitionForbidden);
@@ -253,6 +266,7 @@ impl Access {
             .changed("reason", None, reason.map(String::from));
         let change = Change::audited(event)
             .write(Write::BookingPut(Box::new(new.clone())))
+            .told(new.told(now))
             .fact(self.actor_holds());
         Ok((new, change))
     }

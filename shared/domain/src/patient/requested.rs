@@ -9,7 +9,9 @@ use crate::audit::Verb;
 use crate::change::{Change, Write};
 use crate::code::Refusal;
 use crate::email::EmailAddress;
+use crate::feed::Told;
 use crate::id::AccountId;
+use crate::ingest::RecordType;
 use crate::locale::LanguageTag;
 use crate::organization::ZoneName;
 use crate::permission::Permission;
@@ -182,6 +184,13 @@ impl Patient {
                 new: Box::new(new.clone()),
                 old: Some(Box::new(self.clone())),
             })
+            .told(Told::of(
+                new.sourced.as_ref(),
+                RecordType::Patients,
+                &new.id,
+                new.rev,
+                now,
+            ))
             .fact(access.organization_active())
             .fact(access.actor_holds());
         Ok((new, change))

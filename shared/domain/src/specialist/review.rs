@@ -245,6 +245,7 @@ impl Specialist {
                 new: Box::new(new.clone()),
                 old: Some(Box::new(self.clone())),
             })
+            .told(new.told(now))
             .fact(access.organization_active())
             .fact(access.actor_holds());
         Ok((new, change))

@@ -16,6 +16,7 @@ pub mod booking;
 pub mod count;
 pub mod due;
 pub mod enrollment;
+pub mod feed;
 pub mod idempotency;
 pub mod invite;
 pub mod limit;
@@ -76,6 +77,16 @@ pub(crate) fn to_item<E: Entity>(entity: &E) -> Result<Item, StoreError> {
         item.insert(TTL.to_owned(), AttributeValue::N(ends_at.as_second().to_string()));
     }
     Ok(item)
+}
+
+/// The entity in a stream record's image; nothing if it is another kind of item.
+pub(crate) fn from_image<E: Entity>(image: serde_dynamo::Item) -> Result<Option<E>, StoreError> {
+    let item: Item = image.into();
+    let kind = item.get(KIND).and_then(|kind| kind.as_s().ok());
+    if kind.is_none_or(|kind| kind != E::KIND) {
+        return Ok(None);
+    }
+    from_item(item).map(Some)
 }
 
 /// The entity of an item.

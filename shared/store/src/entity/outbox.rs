@@ -44,12 +44,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Broken`] when it is a message that cannot be read.
     pub fn message(image: serde_dynamo::Item) -> Result<Option<Message>, StoreError> {
-        let item: crate::client::Item = image.into();
-        let kind = item.get(crate::table::KIND).and_then(|kind| kind.as_s().ok());
-        if kind.is_none_or(|kind| kind != KIND) {
-            return Ok(None);
-        }
-        crate::entity::from_item(item).map(Some)
+        crate::entity::from_image(image)
     }
 
     /// Forgets a message that has left.

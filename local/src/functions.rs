@@ -60,6 +60,10 @@ pub fn described() -> Vec<Described> {
             document: transactions::routes().document(),
         },
         Described {
+            name: "dashboard",
+            document: dashboard::routes().document(),
+        },
+        Described {
             name: "directory",
             document: directory::routes().document(),
         },
@@ -151,6 +155,7 @@ pub(crate) fn behind_gateway(sandboxes: &[Config]) -> Result<BehindGateway, Conf
             "sites" => several(sandboxes, name, sites::routes)?,
             "bookings" => several(sandboxes, name, bookings::routes)?,
             "transactions" => several(sandboxes, name, transactions::routes)?,
+            "dashboard" => several(sandboxes, name, dashboard::routes)?,
             "directory" => several(sandboxes, name, directory::routes)?,
             "platform" => several(sandboxes, name, platform::routes)?,
             "ingest" => several(sandboxes, name, ingest::routes)?,
@@ -225,6 +230,9 @@ pub fn named(config: &Config, name: &str) -> Result<Option<Consumer>, ConfigErro
         "transactions" => Some(behind_api(
             transactions::routes().into_function(&Web::build(config)?),
         )),
+        "dashboard" => Some(behind_api(
+            dashboard::routes().into_function(&Web::build(config)?),
+        )),
         "directory" => Some(behind_api(
             directory::routes().into_function(&Web::build(config)?),
         )),
@@ -261,6 +269,8 @@ pub(crate) fn consumers(config: &Config) -> Result<Vec<(&'static str, Consumer)>
     let mailing = Mailing::build(&signing(config, "send-mail"))?;
     let expiring = App::build(&signing(config, "expire-invites"))?;
     let finishing = App::build(&signing(config, "finish-dissolutions"))?;
+    let projecting = App::build(&signing(config, "project-changes"))?;
+    let reconciling = App::build(&signing(config, "reconcile"))?;
     Ok(vec![
         (
             "relay",
@@ -284,6 +294,18 @@ pub(crate) fn consumers(config: &Config) -> Result<Vec<(&'static str, Consumer)>
             "finish-dissolutions",
             consumer(finishing, async |app: App, event| {
                 finish_dissolutions::handle(&app, event).await
+            }),
+        ),
+        (
+            "project-changes",
+            consumer(projecting, async |app: App, event| {
+                project_changes::handle(&app, event).await
+            }),
+        ),
+        (
+            "reconcile",
+            consumer(reconciling, async |app: App, event| {
+                reconcile::handle(&app, event).await
             }),
         ),
     ])

@@ -2,6 +2,7 @@
 
 mod bookings;
 mod cost;
+mod dashboard;
 mod directory;
 mod person;
 mod scene;

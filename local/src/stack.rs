@@ -161,6 +161,7 @@ impl Stack {
             match name {
                 "relay" if !options.mails => {}
                 "relay" => stream.register(name, relay_mapping(), consumer),
+                "project-changes" => stream.register(name, project_changes_mapping(), consumer),
                 "send-mail" => {
                     queues.register(MAIL_QUEUE, consumer.clone());
                     queues.register(FEEDBACK_QUEUE, consumer);
@@ -304,6 +305,20 @@ pub fn relay_mapping() -> Mapping {
         portal_store::entity::feed::KIND,
     ];
     let filter = json!({ "eventName": ["INSERT"], "dynamodb": { "NewImage": { "kind": { "S": kinds } } } });
+    Mapping {
+        batch_size: 100,
+        retries: 8,
+        filters: vec![filter],
+        ..Mapping::default()
+    }
+}
+
+/// As the template maps the stream to the statistics.
+#[must_use]
+pub fn project_changes_mapping() -> Mapping {
+    let kinds = portal_store::entity::statistic::COUNTED;
+    let filter =
+        json!({ "eventName": ["INSERT", "MODIFY"], "dynamodb": { "NewImage": { "kind": { "S": kinds } } } });
     Mapping {
         batch_size: 100,
         retries: 8,

@@ -65,6 +65,8 @@ const TABLE: &[Row] = &[
     ("get_transaction",       "transactions.read",   [401, 404, 403, 403, 403, 200, 200, 404, 409]),
     ("get_money_trail",       "transactions.read",   [401, 404, 403, 403, 403, 200, 200, 404, 409]),
     ("get_statement",         "transactions.read",   [401, 404, 403, 403, 403, 200, 200, 404, 409]),
+    ("get_dashboard",         "",                    [401, 404, 200, 200, 200, 200, 200, 404, 409]),
+    ("get_statistics",        "",                    [401, 404, 200, 200, 200, 200, 200, 404, 409]),
     ("list_patients",         "patients.read",       [401, 404, 403, 403, 403, 200, 200, 404, 409]),
     ("get_patient",           "patients.read",       [401, 404, 403, 403, 403, 200, 200, 404, 409]),
     ("update_patient",        "patients.manage",     [401, 404, 403, 403, 403, 200, 200, 404, 409]),

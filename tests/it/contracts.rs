@@ -10,13 +10,14 @@ use portal_local::functions::described;
 use portal_local::generate::{Pattern, documents, patterns};
 use portal_local::mailbox::{Bounce, Event};
 use portal_local::probe::{Probe, Who, routes};
-use portal_local::stack::{mail_delivery, relay_mapping};
+use portal_local::stack::{mail_delivery, project_changes_mapping, relay_mapping};
 use portal_local::template::Template;
 use portal_store::entity::{feed, outbox};
 use portal_store::table;
 use serde_json::{Value, json};
 use utoipa::openapi::{ComponentsBuilder, OpenApiBuilder, PathItem, Paths};
 
+use crate::support::statistics::forget_counts;
 use crate::support::{Answer, DAY, Portal, SECOND};
 
 fn project() -> PathBuf {
@@ -286,8 +287,17 @@ fn the_relay_and_the_queues_behave_here_as_they_are_deployed() {
     assert_eq!(mapping.filters, [pattern]);
     assert_eq!(event["BatchSize"], json!(mapping.batch_size));
     assert_eq!(event["MaximumRetryAttempts"], json!(mapping.retries));
+    let counting = template.at("/Resources/ProjectChangesFunction/Properties/Events/Changes/Properties");
+    let mapping = project_changes_mapping();
+    let pattern = counting["FilterCriteria"]["Filters"][0]["Pattern"]
+        .as_str()
+        .unwrap();
+    assert_eq!(mapping.filters, [serde_json::from_str::<Value>(pattern).unwrap()]);
+    assert_eq!(counting["BatchSize"], json!(mapping.batch_size));
+    assert_eq!(counting["MaximumRetryAttempts"], json!(mapping.retries));
     for batching in [
         event,
+        counting,
         template.at("/Resources/SendMailFunction/Properties/Events/Mail/Properties"),
         template.at("/Resources/SendMailFunction/Properties/Events/Feedback/Properties"),
     ] {
@@ -331,24 +341,29 @@ fn what_the_mail_service_is_asked_to_report_is_applied_or_kept() {
 }
 
 #[test]
-fn the_alarm_for_refused_mails_counts_what_is_logged() {
+fn an_alarm_for_what_is_logged_counts_what_is_logged() {
     let template = template();
-    let metric = template.at("/Resources/MailRefusedMetric/Properties");
-    let pattern = metric["FilterPattern"].as_str().unwrap();
-    let message = pattern.split('"').nth(1).unwrap();
-    let sender = std::fs::read_to_string(project().join("functions/send-mail/src/invite.rs")).unwrap();
-    // At the level that no setting of `LogLevel` leaves out.
-    let line = sender
-        .lines()
-        .find(|line| line.contains(&format!("\"{message}\"")))
-        .unwrap_or_else(|| panic!("functions/send-mail logs no `{message}`"));
-    assert!(line.contains("tracing::error!"), "{line}");
-    assert_eq!(pattern, format!("{{ $.message = \"{message}\" }}"));
+    for (name, source) in [
+        ("MailRefused", "functions/send-mail/src/invite.rs"),
+        ("StatisticsDrifted", "functions/reconcile/src/lib.rs"),
+    ] {
+        let metric = template.at(&format!("/Resources/{name}Metric/Properties"));
+        let pattern = metric["FilterPattern"].as_str().unwrap();
+        let message = pattern.split('"').nth(1).unwrap();
+        let text = std::fs::read_to_string(project().join(source)).unwrap();
+        // At the level that no setting of `LogLevel` leaves out.
+        let line = text
+            .lines()
+            .find(|line| line.contains(&format!("\"{message}\"")))
+            .unwrap_or_else(|| panic!("{source} logs no `{message}`"));
+        assert!(line.contains("tracing::error!"), "{line}");
+        assert_eq!(pattern, format!("{{ $.message = \"{message}\" }}"));
 
-    let alarm = template.at("/Resources/MailRefusedAlarm/Properties");
-    let transformation = &metric["MetricTransformations"][0];
-    assert_eq!(alarm["Namespace"], transformation["MetricNamespace"]);
-    assert_eq!(alarm["MetricName"], transformation["MetricName"]);
+        let alarm = template.at(&format!("/Resources/{name}Alarm/Properties"));
+        let transformation = &metric["MetricTransformations"][0];
+        assert_eq!(alarm["Namespace"], transformation["MetricNamespace"]);
+        assert_eq!(alarm["MetricName"], transformation["MetricName"]);
+    }
 }
 
 // ---- Configuration --------------------------------------------------------------------------------------------
@@ -366,12 +381,15 @@ fn build(function: &str, config: &Config) -> Result<(), ConfigError> {
         "sites" => routed(sites::routes(), config),
         "bookings" => routed(bookings::routes(), config),
         "transactions" => routed(transactions::routes(), config),
+        "dashboard" => routed(dashboard::routes(), config),
         "directory" => routed(directory::routes(), config),
         "platform" => routed(platform::routes(), config),
         "ingest" => routed(ingest::routes(), config),
         "relay" => Relaying::build(config).map(drop),
         "send-mail" => Mailing::build(config).map(drop),
-        "expire-invites" | "finish-dissolutions" => App::build(config).map(drop),
+        "expire-invites" | "finish-dissolutions" | "project-changes" | "reconcile" => {
+            App::build(config).map(drop)
+        }
         other => panic!("say in tests/it/contracts.rs what {other} is made of"),
     }
 }
@@ -501,6 +519,9 @@ async fn everything_that_is_asked() -> Vec<Operation> {
     let ended = probe.stack.run_job("finish-dissolutions").await.unwrap().unwrap();
     assert_ne!(ended["done"], 0, "{ended}");
 
+    // Counts that drift
+    scene_recounted(&probe).await;
+
     // And somebody who looks at everything for the first time in an hour
     let scene = probe.scene().await.unwrap();
     probe.stack.clock.advance(DAY + SECOND);
@@ -515,6 +536,7 @@ async fn everything_that_is_asked() -> Vec<Operation> {
         "list_sites",
         "list_bookings",
         "list_transactions",
+        "get_dashboard",
         "list_patients",
     ] {
         let request = scene.request(operation, &founder, false).await.unwrap();
@@ -525,6 +547,23 @@ async fn everything_that_is_asked() -> Vec<Operation> {
     probe.stack.settle().await.unwrap();
     asked.extend(probe.stack.dynamo.operations());
     asked
+}
+
+/// Loses the counts of a record, and lets them be found and mended.
+async fn scene_recounted(probe: &Probe) {
+    let scene = probe.scene().await.unwrap();
+    let founder = &scene.founder;
+    scene.request("get_dashboard", founder, false).await.unwrap();
+    let scan = serde_json::from_value(json!({ "TableName": "portal" })).unwrap();
+    let items = probe.stack.dynamo.database().scan(scan).unwrap().items;
+    let items = serde_json::to_value(items).unwrap();
+    forget_counts(&probe.stack.dynamo, items.as_array().unwrap());
+    for mended in [false, true] {
+        let report = probe.stack.run_job("reconcile").await.unwrap().unwrap();
+        assert_eq!(report["finished"], true, "{report}");
+        assert_eq!(report["mended"] != 0, mended, "{report}");
+        probe.stack.clock.advance(DAY);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -144,7 +144,14 @@ fn every_route_has_an_event() {
             );
         }
     }
-    for function in ["expire-invites", "finish-dissolutions", "relay", "send-mail"] {
+    for function in [
+        "expire-invites",
+        "finish-dissolutions",
+        "project-changes",
+        "reconcile",
+        "relay",
+        "send-mail",
+    ] {
         assert!(
             events
                 .keys()

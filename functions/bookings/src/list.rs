@@ -4,10 +4,10 @@ use axum::extract::State;
 use portal_app::Web;
 use portal_domain::permission::need;
 use portal_http::problem::Problem;
+use portal_http::view::booking::{BookingView, Seen};
 use portal_http::{ApiError, List, ListView, Member, Paging, Reply};
 
 use crate::filter::BookingFilter;
-use crate::view::{BookingView, Seen};
 
 /// List bookings
 ///

@@ -8,12 +8,13 @@ use portal_domain::id::{BookingId, OrganizationId, SpecialistId};
 use portal_domain::permission::need;
 use portal_domain::time::Moment;
 use portal_http::problem::Problem;
+use portal_http::view::booking::Seen;
 use portal_http::{ApiError, Idempotent, IfMatch, Member, Path, Reply};
 use portal_store::entity::booking::BookingHistory;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::view::{BookingDetailsView, Seen};
+use crate::view::BookingDetailsView;
 
 /// What is asked of a booking's source.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -4,10 +4,10 @@ use axum::extract::State;
 use portal_app::Web;
 use portal_domain::permission::need;
 use portal_http::problem::Problem;
+use portal_http::view::transaction::TransactionView;
 use portal_http::{ApiError, List, ListView, Member, Paging, Reply};
 
 use crate::filter::TransactionFilter;
-use crate::view::TransactionView;
 
 /// List transactions
 ///

@@ -86,6 +86,8 @@ impl Probe {
             "update_member" => vec![self.promoted_and_taking_over().await?],
             "list_bookings" => self.bookings_of_all_sorts().await?,
             "list_transactions" => self.transactions_of_all_sorts().await?,
+            "get_dashboard" => vec![self.scene().await?.dashboard_of_all().await?],
+            "get_statistics" => self.scene().await?.statistics_of_sponsored().await?,
             "list_patients" | "list_specialists" => {
                 self.scene().await?.directory_in_all_ways(operation).await?
             }

@@ -213,6 +213,9 @@ impl Scene<'_> {
         if let Some(request) = self.about_transactions(operation).await? {
             return Ok(request);
         }
+        if let Some(request) = self.about_dashboard(operation).await? {
+            return Ok(request);
+        }
         if let Some(request) = self.about_directory(operation).await? {
             return Ok(request);
         }

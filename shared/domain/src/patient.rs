@@ -34,7 +34,7 @@ pub const MOST_REGISTRATIONS: usize = 5;
 pub const MOST_ADDRESS_LINES: usize = 8;
 
 /// Where a patient's account is in its life, as it is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// In use.

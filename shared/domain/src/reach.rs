@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::access::Access;
 use crate::code::{Code, Refusal};
-use crate::configuration::{Binding, Directory, Scope};
+use crate::configuration::{Binding, BindingRole, Directory, Scope};
 use crate::id::{OrganizationId, SiteId};
+use crate::site::Site;
 
 /// The most partitions that one page of a list is merged from.
 pub const MOST_SOURCES: usize = 32;
@@ -91,6 +92,24 @@ fn within(bindings: &[Binding], limit: Option<&BTreeSet<SiteId>>) -> Vec<Binding
 }
 
 impl Reach {
+    /// All that there is at a site, or on the whole platform: for jobs, which nobody asks and which show nothing.
+    #[must_use]
+    pub fn of_job(site: Option<&Site>) -> Self {
+        let binding = |site: &Site| Binding {
+            site: site.id,
+            role: BindingRole::Owner,
+            specialists_shared: true,
+            active: true,
+            shards: site.shards,
+        };
+        Self {
+            organization: OrganizationId::PLATFORM,
+            access_rev: 0,
+            scope: Scope::Both,
+            extent: site.map_or(Extent::Platform, |site| Extent::Sites(vec![binding(site)])),
+        }
+    }
+
     /// The same, at one site only, if it is asked for.
     ///
     /// # Errors
@@ -228,7 +247,7 @@ impl Reach {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::configuration::{BindingRole, Configuration};
+    use crate::configuration::Configuration;
     use crate::organization::Organization;
     use crate::permission::Permissions;
     use crate::role::Role;

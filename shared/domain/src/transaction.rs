@@ -24,7 +24,7 @@ mod kind;
 mod query;
 mod record;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod statement;
 mod total;
 mod trail;

@@ -18,11 +18,13 @@ pub fn start(level: &str, lines: impl for<'a> MakeWriter<'a> + Send + Sync + 'st
                 "members",
                 "audit",
                 "bookings",
+                "dashboard",
                 "platform",
                 "ingest",
                 "sites",
                 "transactions",
                 "directory",
+                "project_changes",
                 "relay",
                 "send_mail",
             ]
@@ -38,7 +40,7 @@ pub fn start(level: &str, lines: impl for<'a> MakeWriter<'a> + Send + Sync + 'st
             ]
             .map(|t| (t, own)),
         )
-        .with_targets(["expire_invites", "finish_dissolutions"].map(|t| (t, own)));
+        .with_targets(["expire_invites", "finish_dissolutions", "reconcile"].map(|t| (t, own)));
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)

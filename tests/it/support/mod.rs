@@ -13,6 +13,7 @@ mod person;
 mod platform;
 pub(crate) mod records;
 pub(crate) mod service;
+pub(crate) mod statistics;
 
 use std::future::poll_fn;
 use std::ops::Deref;

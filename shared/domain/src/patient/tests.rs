@@ -28,7 +28,7 @@ fn at_site(value: &str) -> PresenceRecord {
 }
 
 /// Ada, who lives in London.
-fn record() -> PatientRecord {
+pub(crate) fn record() -> PatientRecord {
     let record = serde_json::json!({
         "given_name": "Ada",
         "family_name": "Lovelace",
@@ -55,7 +55,7 @@ fn places(names: &[&str]) -> PatientReferences {
     }
 }
 
-fn taken(record: PatientRecord) -> Result<Patient, Refusal> {
+pub(crate) fn taken(record: PatientRecord) -> Result<Patient, Refusal> {
     let references = places(&["north", "south"]);
     Patient::taken(record, &references, sourced("ada", 1), None, now())
 }

@@ -112,6 +112,19 @@ impl Kind {
             Self::Payment | Self::Earning | Self::Payout => None,
         }
     }
+
+    /// How an entry stands that is part of sums: what failed or was stopped is not, and a payment only once it has succeeded.
+    #[must_use]
+    pub const fn counting(self) -> &'static [Status] {
+        use Status as S;
+        match self {
+            Self::Payment => &[S::Succeeded],
+            Self::Refund => &[S::Pending, S::RequiresAction, S::Succeeded],
+            Self::Earning => &[S::Pending, S::Available, S::PartiallyReversed, S::Reversed],
+            Self::EarningReversal => &[S::Pending, S::Available],
+            Self::Payout | Self::PayoutReversal => &[S::Pending, S::InTransit, S::Paid],
+        }
+    }
 }
 
 macro_rules! statuses {

@@ -132,7 +132,7 @@ fn instant() -> impl Strategy<Value = Timestamp> {
 }
 
 /// Any entry: of every kind and status, around May 2026, in three currencies.
-pub(super) fn any_row() -> impl Strategy<Value = TransactionRow> {
+pub(crate) fn any_row() -> impl Strategy<Value = TransactionRow> {
     let kind = select(Kind::ALL).prop_flat_map(|kind| (Just(kind), select(statuses(kind))));
     let amount = (1_i64..1_000_000_000, 0_i64..1_000_000, 0_i64..=100);
     let currency = select(vec!["EUR", "JPY", "USD"]);

@@ -17,12 +17,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use portal_domain::booking::{Booking, BookingQuery, BookingRow, BookingStep, Order, Status, Tab};
 use portal_domain::code::Code;
+use portal_domain::dashboard::LookedAt;
 use portal_domain::id::{BookingId, PatientId, SiteId, SpecialistId};
 use portal_domain::reach::{MOST_SOURCES, Of, PLATFORM_SHARDS, Reach, Reached, Source};
 use serde::{Deserialize, Serialize};
 
 use crate::client::Store;
-use crate::entity::{Entity, from_item, patient, site, specialist};
+use crate::entity::{Entity, from_item, patient, site, specialist, sponsored};
 use crate::error::StoreError;
 use crate::expression::Expression;
 use crate::merge::{FIRST, Merged};
@@ -38,6 +39,8 @@ const HISTORY: &str = "HISTORY#";
 const UNTIMED: &str = "_";
 /// Behind the last booking that has a time.
 const LAST_TIMED: &str = "9~";
+/// The most pages that are looked at to find out how many bookings there are.
+const MOST_LOOKS: usize = 8;
 /// The most entries of a history that are read.
 const MOST_STEPS: usize = 200;
 
@@ -163,6 +166,7 @@ pub(crate) fn put(transaction: Transaction, booking: &Booking) -> Result<Transac
     } else {
         transaction.put(&booking.row(), always(), Failing::Stale)?
     };
+    let transaction = sponsored::put(transaction, booking)?;
     match booking.new_step() {
         None => Ok(transaction),
         Some(step) => {
@@ -288,6 +292,32 @@ fn sources(reach: &Reach, query: &BookingQuery) -> Result<Vec<(Index, String)>, 
 }
 
 impl Store {
+    /// BK2 or BK3: how many bookings are wanted, of which each must be looked at: at most `most` are found.
+    ///
+    /// # Errors
+    /// As [`Self::bookings`].
+    pub async fn bookings_found(
+        &self,
+        reach: &Reach,
+        query: &BookingQuery,
+        now: Timestamp,
+        most: usize,
+    ) -> Result<LookedAt, StoreError> {
+        let (mut found, mut after) = (0, None);
+        for _ in 0..MOST_LOOKS {
+            let page = self.bookings(reach, query, now, most, after).await?;
+            found += page.items.len();
+            after = page.next;
+            if after.is_none() || found >= most {
+                break;
+            }
+        }
+        Ok(LookedAt {
+            found: found.min(most),
+            is_all: after.is_none() && found <= most,
+        })
+    }
+
     /// BK1: one booking.
     ///
     /// # Errors

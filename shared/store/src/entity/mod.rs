@@ -30,6 +30,8 @@ pub mod patient;
 pub mod seats;
 pub mod site;
 pub mod specialist;
+pub mod sponsored;
+pub mod statistic;
 pub mod tie;
 pub mod token;
 pub mod transaction;

@@ -6,6 +6,7 @@ mod bookings;
 mod clinic;
 mod directory;
 mod elsewhere;
+mod exports;
 pub mod ids;
 mod ledger;
 mod network;
@@ -43,6 +44,7 @@ pub async fn fill(stack: &Stack) -> Result<(), Failure> {
     let began = Timestamp::from_millisecond(ids::BEGAN).unwrap_or(now);
     directory::write(&mut script, accounts.id(&ADMIN.parse()?), began)?;
     elsewhere::write(&mut script, &accounts, now)?;
+    exports::write(&mut script, accounts.id(&ADMIN.parse()?), now)?;
 
     // Organizations first: their counts are added to when the members come.
     for changes in script.in_stages() {

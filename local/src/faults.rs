@@ -41,6 +41,8 @@ pub enum Kind {
     SplitStream,
     /// The mail provider is away.
     MailDown,
+    /// The object store asks to come back later.
+    ObjectsDown,
 }
 
 /// One kind of fault, how often, and for what.
@@ -51,7 +53,7 @@ pub struct Rule {
     pub kind: Kind,
     /// The share of operations it happens to: 0 to 1.
     pub rate: f64,
-    /// Only this operation (`TransactWriteItems`, `Query`, `SendRawEmail`, or a stream consumer's name); absent: all.
+    /// Only this operation (`TransactWriteItems`, `Query`, `SendRawEmail`, `UploadPart`, or a stream consumer's name); absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
     /// For how long, where time plays a part.

@@ -39,7 +39,8 @@ pub fn at_site(site: &str, joined_at: Timestamp) -> Value {
 fn sourced(name: &str, now: Timestamp) -> Result<Sourced, Failure> {
     Ok(Sourced {
         source: SOURCE.parse()?,
-        external: external(name)?,
+        // Names in naming systems have no blanks.
+        external: external(&name.replace(' ', "-"))?,
         stamp: Stamp {
             version: None,
             occurred_at: now,

@@ -10,7 +10,9 @@ use futures_util::future::{BoxFuture, join_all};
 use http::Method;
 use lambda_http::request::LambdaRequest;
 use lambda_runtime::LambdaEvent;
-use portal_app::{App, Config, ConfigError, InviteWeb, Mailing, Part, PlatformWeb, Relaying, Web};
+use portal_app::{
+    App, Config, ConfigError, ExportWeb, Exporting, InviteWeb, Mailing, Part, PlatformWeb, Relaying, Web,
+};
 use portal_http::{Function, Routes};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -66,6 +68,10 @@ pub fn described() -> Vec<Described> {
         Described {
             name: "directory",
             document: directory::routes().document(),
+        },
+        Described {
+            name: "exports",
+            document: exports::routes().document(),
         },
         Described {
             name: "platform",
@@ -157,6 +163,7 @@ pub(crate) fn behind_gateway(sandboxes: &[Config]) -> Result<BehindGateway, Conf
             "transactions" => several(sandboxes, name, transactions::routes)?,
             "dashboard" => several(sandboxes, name, dashboard::routes)?,
             "directory" => several(sandboxes, name, directory::routes)?,
+            "exports" => several(sandboxes, name, exports::routes)?,
             "platform" => several(sandboxes, name, platform::routes)?,
             "ingest" => several(sandboxes, name, ingest::routes)?,
             _ => several(sandboxes, name, audit::routes)?,
@@ -237,6 +244,9 @@ pub fn named(config: &Config, name: &str) -> Result<Option<Consumer>, ConfigErro
             directory::routes().into_function(&Web::build(config)?),
         )),
         "ingest" => Some(behind_api(ingest::routes().into_function(&Web::build(config)?))),
+        "exports" => Some(behind_api(
+            exports::routes().into_function(&ExportWeb::build(config)?),
+        )),
         "platform" => Some(behind_api(
             platform::routes().into_function(&PlatformWeb::build(config)?),
         )),
@@ -267,6 +277,7 @@ fn behind_api(function: Function) -> Consumer {
 pub(crate) fn consumers(config: &Config) -> Result<Vec<(&'static str, Consumer)>, ConfigError> {
     let relaying = Relaying::build(&signing(config, "relay"))?;
     let mailing = Mailing::build(&signing(config, "send-mail"))?;
+    let writing = Exporting::build(&signing(config, "write-exports"))?;
     let expiring = App::build(&signing(config, "expire-invites"))?;
     let finishing = App::build(&signing(config, "finish-dissolutions"))?;
     let projecting = App::build(&signing(config, "project-changes"))?;
@@ -282,6 +293,12 @@ pub(crate) fn consumers(config: &Config) -> Result<Vec<(&'static str, Consumer)>
             "send-mail",
             consumer(mailing, async |app: Mailing, event| {
                 send_mail::handle(&app, event).await
+            }),
+        ),
+        (
+            "write-exports",
+            consumer(writing, async |app: Exporting, event| {
+                write_exports::handle(&app, event).await
             }),
         ),
         (

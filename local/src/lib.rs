@@ -14,6 +14,7 @@ pub mod identity;
 mod jobs;
 pub mod loopback;
 pub mod mailbox;
+pub mod objects;
 pub mod probe;
 mod problem;
 pub mod queues;

@@ -4,6 +4,7 @@ mod bookings;
 mod cost;
 mod dashboard;
 mod directory;
+mod exports;
 mod person;
 mod scene;
 mod service;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -13,12 +14,14 @@ use axum::response::{IntoResponse, Response};
 use futures_util::future::join_all;
 use http::{Method, StatusCode};
 use portal_app::{App, Clock, Config, Part};
+use portal_domain::export::MOST_ATTEMPTS;
 use portal_store::table;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 use tower::ServiceExt as _;
 
+use crate::consumer::Consumer;
 use crate::dynamodb::Dynamo;
 use crate::faults::Faults;
 use crate::functions::{self, BehindGateway};
@@ -26,6 +29,7 @@ use crate::gateway::Gateway;
 use crate::identity::{Identity, Settings};
 use crate::jobs::Jobs;
 use crate::mailbox::Mailbox;
+use crate::objects::Objects;
 use crate::queues::{Delivery, Queues};
 use crate::stream::{Mapping, Stream, StreamError};
 use crate::template::Template;
@@ -44,6 +48,10 @@ pub const ISSUER_NAME: &str = "local";
 pub const MAIL_QUEUE: &str = "mail";
 /// The queue of what the mail service says of mails.
 pub const FEEDBACK_QUEUE: &str = "mail-feedback";
+/// The queue between the outbox and the writer of exports.
+pub const EXPORT_QUEUE: &str = "exports";
+/// The bucket of documents.
+pub const BUCKET: &str = "portal-documents";
 
 /// Keys for this machine only, the same at every start so that links and cursors outlive a restart. They open nothing elsewhere.
 const LINK_KEYS: &str =
@@ -99,6 +107,8 @@ pub struct Stack {
     pub queues: Queues,
     /// The mails that were sent.
     pub mailbox: Mailbox,
+    /// The object store.
+    pub objects: Objects,
     /// The identity provider.
     pub identity: Identity,
     /// A function's own view of the table, for tests and demo data.
@@ -133,6 +143,9 @@ impl Stack {
         let queues = Queues::new(&clock);
         queues.create(MAIL_QUEUE, mail_delivery());
         queues.create(FEEDBACK_QUEUE, mail_delivery());
+        queues.create(EXPORT_QUEUE, export_delivery());
+        let objects = Objects::new(&clock, &faults, &queues, in_data("objects").as_deref());
+        objects.create(BUCKET)?;
         let feedback = queues.clone();
         let feedback = Arc::new(move |event: Value| {
             if let Err(error) = feedback.send(FEEDBACK_QUEUE, &event.to_string()) {
@@ -156,19 +169,8 @@ impl Stack {
         let timeout = Duration::from_secs(timeout.ok_or("the template names no timeout")?);
         let BehindGateway { routes, warm_up } = functions::behind_gateway(&configs)?;
         let gateway = Gateway::new(&clock, timeout, routes);
-        let mut scheduled = Vec::new();
-        for (name, consumer) in functions::consumers(&configs[0])? {
-            match name {
-                "relay" if !options.mails => {}
-                "relay" => stream.register(name, relay_mapping(), consumer),
-                "project-changes" => stream.register(name, project_changes_mapping(), consumer),
-                "send-mail" => {
-                    queues.register(MAIL_QUEUE, consumer.clone());
-                    queues.register(FEEDBACK_QUEUE, consumer);
-                }
-                _ => scheduled.push((name, consumer)),
-            }
-        }
+        let consumers = functions::consumers(&configs[0])?;
+        let scheduled = subscribed(consumers, &stream, &queues, options.mails);
         let jobs = Jobs::new(&clock, scheduled);
 
         let deliveries = (stream.clone(), queues.clone());
@@ -178,6 +180,7 @@ impl Stack {
         let aws = dynamo.router().merge(queues.router()).merge(mailbox_router);
         let local = one_endpoint(&aws)
             .merge(aws)
+            .merge(objects.router())
             .merge(stream.router())
             .merge(identity.router())
             .merge(faults.router())
@@ -208,6 +211,7 @@ impl Stack {
             stream,
             queues,
             mailbox,
+            objects,
             identity,
             app,
             configs,
@@ -245,6 +249,7 @@ impl Stack {
         all.extend(
             [
                 ("AWS_ENDPOINT_URL", format!("{}/_local/aws", self.base)),
+                ("AWS_ENDPOINT_URL_S3", self.base.clone()),
                 ("AWS_REGION", "eu-central-1".to_owned()),
                 ("AWS_ACCESS_KEY_ID", "local".to_owned()),
                 ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
@@ -261,6 +266,30 @@ impl Drop for Stack {
             task.abort();
         }
     }
+}
+
+/// Hands stream and queues to those of `consumers` that they call; those that schedules call are left.
+fn subscribed(
+    consumers: Vec<(&'static str, Consumer)>,
+    stream: &Stream,
+    queues: &Queues,
+    mails: bool,
+) -> Vec<(&'static str, Consumer)> {
+    let mut scheduled = Vec::new();
+    for (name, consumer) in consumers {
+        match name {
+            "relay" if !mails => {}
+            "relay" => stream.register(name, relay_mapping(), consumer),
+            "project-changes" => stream.register(name, project_changes_mapping(), consumer),
+            "send-mail" => {
+                queues.register(MAIL_QUEUE, consumer.clone());
+                queues.register(FEEDBACK_QUEUE, consumer);
+            }
+            "write-exports" => queues.register(EXPORT_QUEUE, consumer),
+            _ => scheduled.push((name, consumer)),
+        }
+    }
+    scheduled
 }
 
 async fn settle(stream: &Stream, queues: &Queues) -> Result<(), StreamError> {
@@ -293,6 +322,15 @@ async fn deliver_first(
 pub fn mail_delivery() -> Delivery {
     Delivery {
         max_receive_count: 10,
+        ..Delivery::default()
+    }
+}
+
+/// As the template gives up exports: once more than they are tried, so that the last reception says that they are given up.
+#[must_use]
+pub fn export_delivery() -> Delivery {
+    Delivery {
+        max_receive_count: MOST_ATTEMPTS + 1,
         ..Delivery::default()
     }
 }
@@ -343,6 +381,11 @@ fn variables(base: &str, identity: &Identity) -> BTreeMap<String, String> {
             "Organization Portal <portal@portal.example>".to_owned(),
         ),
         ("MAIL_QUEUE_URL", format!("{base}/_local/aws/sqs/{MAIL_QUEUE}")),
+        (
+            "EXPORT_QUEUE_URL",
+            format!("{base}/_local/aws/sqs/{EXPORT_QUEUE}"),
+        ),
+        ("DOCUMENTS_BUCKET", BUCKET.to_owned()),
         ("PLATFORM_OPERATORS", OPERATOR.to_owned()),
         ("SERVER_TIMING", "true".to_owned()),
         ("LOG_LEVEL", "info".to_owned()),
@@ -356,13 +399,29 @@ async fn config(base: &str, identity: &Identity, clock: &Clock) -> Config {
     let aws = aws_config::defaults(portal_app::config::behavior())
         .region("eu-central-1")
         .credentials_provider(credentials)
-        .endpoint_url(format!("{base}/_local/aws"))
         .timeout_config(portal_app::config::timeouts())
         // Loopback needs no TLS, whose roots would be read at every start.
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .load()
         .await;
+    let endpoints = Endpoints(base.to_owned());
+    let aws = aws.into_builder().service_config(endpoints).build();
     Config::new(variables(base, identity), aws, clock.clone())
+}
+
+/// Where the services are: what `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_S3` say to a function outside of the stack.
+#[derive(Debug)]
+struct Endpoints(String);
+
+impl LoadServiceConfig for Endpoints {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let Self(base) = self;
+        match (key.env(), key.service_id()) {
+            ("AWS_ENDPOINT_URL", "S3") => Some(base.clone()),
+            ("AWS_ENDPOINT_URL", _) => Some(format!("{base}/_local/aws")),
+            _ => None,
+        }
+    }
 }
 
 /// One endpoint for all AWS services: what a request is for is told by its headers.

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use portal_app::config::{VARIABLES, Variable};
-use portal_app::{App, Config, ConfigError, InviteWeb, Mailing, Part, Relaying, Web};
+use portal_app::{App, Config, ConfigError, ExportWeb, Exporting, InviteWeb, Mailing, Part, Relaying, Web};
+use portal_domain::export;
 use portal_local::dynamodb::{Operation, Right, granted};
 use portal_local::functions::described;
 use portal_local::generate::{Pattern, documents, patterns};
 use portal_local::mailbox::{Bounce, Event};
 use portal_local::probe::{Probe, Who, routes};
-use portal_local::stack::{mail_delivery, project_changes_mapping, relay_mapping};
+use portal_local::stack::{export_delivery, mail_delivery, project_changes_mapping, relay_mapping};
 use portal_local::template::Template;
 use portal_store::entity::{feed, outbox};
 use portal_store::table;
@@ -323,6 +324,39 @@ fn the_relay_and_the_queues_behave_here_as_they_are_deployed() {
 }
 
 #[test]
+fn exports_are_written_and_kept_here_as_they_are_deployed() {
+    let template = template();
+    let at = |pointer: &str| template.at(&format!("/Resources/{pointer}")).clone();
+    let queue = at("ExportQueue/Properties");
+    assert_eq!(
+        queue["RedrivePolicy"]["maxReceiveCount"],
+        json!(export_delivery().max_receive_count)
+    );
+    let writer = at("WriteExportsFunction/Properties");
+    let mapping = &writer["Events"]["Exports"]["Properties"];
+    assert_eq!(
+        (&mapping["BatchSize"], &mapping["FunctionResponseTypes"]),
+        (&json!(1), &json!(["ReportBatchItemFailures"]))
+    );
+    // A function ends before its lease, and the lease before the message is seen again.
+    let seconds = |value: &Value| value.as_i64().unwrap();
+    assert!(seconds(&writer["Timeout"]) < export::LEASE.as_secs());
+    assert!(export::LEASE.as_secs() < seconds(&queue["VisibilityTimeout"]));
+
+    let rules = at("DocumentsBucket/Properties/LifecycleConfiguration/Rules");
+    assert_eq!(
+        (&rules[0]["Prefix"], &rules[0]["ExpirationInDays"]),
+        (&json!("exports/"), &json!(export::KEPT.as_hours() / 24))
+    );
+    let longest = at("DocumentsBucketPolicy/Properties/PolicyDocument/Statement/1/Condition");
+    let longest = &longest["NumericGreaterThan"]["s3:signatureAge"];
+    assert_eq!(
+        longest.as_i64(),
+        Some(portal_documents::LINK_LASTS.as_secs() * 1_000)
+    );
+}
+
+#[test]
 fn what_the_mail_service_is_asked_to_report_is_applied_or_kept() {
     let template = template();
     let asked = template.at("/Resources/MailFeedback/Properties/EventDestination/MatchingEventTypes");
@@ -341,13 +375,14 @@ fn what_the_mail_service_is_asked_to_report_is_applied_or_kept() {
 }
 
 #[test]
-fn an_alarm_for_what_is_logged_counts_what_is_logged() {
+fn the_alarms_that_count_lines_count_what_is_logged() {
     let template = template();
-    for (name, source) in [
+    for (resource, source) in [
         ("MailRefused", "functions/send-mail/src/invite.rs"),
+        ("ExportGivenUp", "functions/write-exports/src/write.rs"),
         ("StatisticsDrifted", "functions/reconcile/src/lib.rs"),
     ] {
-        let metric = template.at(&format!("/Resources/{name}Metric/Properties"));
+        let metric = template.at(&format!("/Resources/{resource}Metric/Properties"));
         let pattern = metric["FilterPattern"].as_str().unwrap();
         let message = pattern.split('"').nth(1).unwrap();
         let text = std::fs::read_to_string(project().join(source)).unwrap();
@@ -359,7 +394,7 @@ fn an_alarm_for_what_is_logged_counts_what_is_logged() {
         assert!(line.contains("tracing::error!"), "{line}");
         assert_eq!(pattern, format!("{{ $.message = \"{message}\" }}"));
 
-        let alarm = template.at(&format!("/Resources/{name}Alarm/Properties"));
+        let alarm = template.at(&format!("/Resources/{resource}Alarm/Properties"));
         let transformation = &metric["MetricTransformations"][0];
         assert_eq!(alarm["Namespace"], transformation["MetricNamespace"]);
         assert_eq!(alarm["MetricName"], transformation["MetricName"]);
@@ -383,9 +418,11 @@ fn build(function: &str, config: &Config) -> Result<(), ConfigError> {
         "transactions" => routed(transactions::routes(), config),
         "dashboard" => routed(dashboard::routes(), config),
         "directory" => routed(directory::routes(), config),
+        "exports" => routed::<ExportWeb>(exports::routes(), config),
         "platform" => routed(platform::routes(), config),
         "ingest" => routed(ingest::routes(), config),
         "relay" => Relaying::build(config).map(drop),
+        "write-exports" => Exporting::build(config).map(drop),
         "send-mail" => Mailing::build(config).map(drop),
         "expire-invites" | "finish-dissolutions" | "project-changes" | "reconcile" => {
             App::build(config).map(drop)
@@ -468,8 +505,9 @@ fn no_role_has_a_wildcard_or_may_scan() {
             for resource in several(&statement["Resource"]) {
                 assert_ne!(resource, "*", "{}: {statement}", function.name);
                 let text = resource.to_string();
+                let may_be = ["${Table.Arn}/stream/*", "${DocumentsBucket.Arn}/exports/*"];
                 assert!(
-                    !text.contains('*') || text.contains("${Table.Arn}/stream/*"),
+                    !text.contains('*') || may_be.iter().any(|several| text.contains(several)),
                     "{}: {resource}",
                     function.name
                 );
@@ -511,6 +549,7 @@ async fn everything_that_is_asked() -> Vec<Operation> {
             .report(&email, Event::Bounce, Bounce::Permanent)
     );
     probe.stack.settle().await.unwrap();
+    scene.export_everything().await.unwrap();
     scene.dissolving(true).await.unwrap();
     probe.stack.clock.advance(DAY * 8);
     let expired = probe.stack.run_job("expire-invites").await.unwrap().unwrap();

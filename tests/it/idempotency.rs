@@ -80,6 +80,12 @@ async fn keyed_requests(clinic: &Clinic<'_>, recipient: &Person) -> Vec<(Person,
             200,
         ),
         (
+            dana(),
+            clinic.path("/exports"),
+            json!({ "list": "members", "format": "csv" }),
+            202,
+        ),
+        (
             clinic.portal.operator(),
             "/v1/platform/sites".to_owned(),
             json!({ "name": "Lakeside Online" }),

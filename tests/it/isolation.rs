@@ -5,8 +5,8 @@ use std::sync::Arc;
 use portal_domain::account::Account;
 use portal_domain::change::{Change, Write};
 use portal_domain::id::{
-    AccountId, BookingId, InviteId, NoteId, OrganizationId, PatientId, RoleId, SiteId, SpecialistId,
-    TransactionId,
+    AccountId, BookingId, ExportId, InviteId, NoteId, OrganizationId, PatientId, RoleId, SiteId,
+    SpecialistId, TransactionId,
 };
 use portal_domain::transaction::Kind as Entry;
 use portal_local::dynamodb::Operation;
@@ -35,6 +35,7 @@ struct Ids {
     note: String,
     specialist: String,
     transaction: String,
+    export: String,
 }
 
 impl Ids {
@@ -52,10 +53,11 @@ impl Ids {
             note: NoteId::mint(now).to_string(),
             specialist: SpecialistId::mint(now).to_string(),
             transaction: TransactionId::mint(now).to_string(),
+            export: ExportId::mint(now).to_string(),
         }
     }
 
-    fn all(&self) -> [(&'static str, &str); 11] {
+    fn all(&self) -> [(&'static str, &str); 12] {
         [
             ("{organization_id}", &self.organization),
             ("{invite_id}", &self.invite),
@@ -67,6 +69,7 @@ impl Ids {
             ("{note_id}", &self.note),
             ("{specialist_id}", &self.specialist),
             ("{transaction_id}", &self.transaction),
+            ("{export_id}", &self.export),
             ("{month}", "2026-05"),
         ]
     }
@@ -99,6 +102,7 @@ fn body(method: &Method, route: &str, ids: &Ids) -> Option<Value> {
         ("POST", "bulk") => {
             Some(json!({ "invites": [{ "email": "new@hillside.example", "role": ids.role }] }))
         }
+        ("POST", "exports") => Some(json!({ "list": "bookings", "format": "csv" })),
         ("POST", "resend" | "leave") => Some(json!({})),
         ("PATCH", "{account_id}") => Some(json!({ "role": "viewer" })),
         ("PATCH", "{patient_id}") => Some(json!({ "time_zone": "Europe/London" })),
@@ -198,6 +202,8 @@ async fn two_clinics(portal: &Portal) -> (Clinic<'_>, Clinic<'_>, Ids) {
     };
     let earned = portal.posting(Entry::Earning, &site).await.with(&earner);
     earned.tell().await;
+    let export = theirs.export("bookings", "csv", json!({})).await.expect(202).id();
+    portal.settle().await.expect("all is delivered");
     let ids = Ids {
         organization: theirs.id.to_string(),
         invite: theirs
@@ -212,6 +218,7 @@ async fn two_clinics(portal: &Portal) -> (Clinic<'_>, Clinic<'_>, Ids) {
         note,
         specialist: specialist.id.to_string(),
         transaction: paid.row.id.to_string(),
+        export,
         site,
     };
     (ours, theirs, ids)
@@ -230,6 +237,7 @@ async fn everything(clinic: &Clinic<'_>) -> Vec<String> {
         "/transactions?limit=100",
         "/patients?limit=100",
         "/specialists?limit=100",
+        "/exports?limit=100",
     ] {
         all.push(clinic.admin.get(&clinic.path(list)).await.expect(200).text);
     }

@@ -1,7 +1,6 @@
 //! The audit log of an organization.
 
 mod list;
-mod view;
 
 use portal_app::Web;
 use portal_http::Routes;

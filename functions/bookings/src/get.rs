@@ -5,8 +5,8 @@ use portal_app::Web;
 use portal_domain::code::Code;
 use portal_domain::id::{BookingId, OrganizationId};
 use portal_domain::permission::need;
+use portal_http::listing::bookings::Seen;
 use portal_http::problem::Problem;
-use portal_http::view::booking::Seen;
 use portal_http::{ApiError, Member, Path, Reply};
 
 use crate::view::BookingDetailsView;

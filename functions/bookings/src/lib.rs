@@ -1,6 +1,5 @@
 //! The bookings that an organization oversees, and the changes it asks of their source.
 
-mod filter;
 mod get;
 mod list;
 mod transition;

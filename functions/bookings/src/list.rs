@@ -3,11 +3,10 @@
 use axum::extract::State;
 use portal_app::Web;
 use portal_domain::permission::need;
+use portal_http::listing::Listing as _;
+use portal_http::listing::bookings::{BookingFilter, BookingView};
 use portal_http::problem::Problem;
-use portal_http::view::booking::{BookingView, Seen};
 use portal_http::{ApiError, List, ListView, Member, Paging, Reply};
-
-use crate::filter::BookingFilter;
 
 /// List bookings
 ///
@@ -24,13 +23,12 @@ pub(crate) async fn list_bookings(
     member: Member<need::BookingsRead>,
     list: List<BookingFilter>,
 ) -> Result<Reply, ApiError> {
-    let query = list.filter.query()?;
     let after = list.after(&web.cursors, member.account())?;
     let now = web.clock.now();
     let (access, ()) = member.beside(async { Ok(()) }).await?;
-    let reach = query.reach(&access)?;
-    let page = web.store.bookings(&reach, &query, now, list.limit, after).await?;
-    let seen = Seen::of(&access, &reach);
-    let page = page.map(|row| BookingView::new(&row, seen, now));
+    let page = list
+        .filter
+        .page(&web.store, &access, now, list.limit, after)
+        .await?;
     Ok(list.reply(&web.cursors, member.account(), page))
 }

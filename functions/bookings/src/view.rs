@@ -5,7 +5,7 @@ use portal_domain::booking::{
     Booking, BookingStep, Cancellation, Outcome, Party, Period, Request, Transition,
 };
 use portal_http::View;
-use portal_http::view::booking::{BookingPersonView, BookingPriceView, BookingView, Seen};
+use portal_http::listing::bookings::{BookingPersonView, BookingPriceView, BookingView, Seen};
 use portal_store::entity::booking::BookingHistory;
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -10,8 +10,8 @@ use portal_domain::organization::ZoneName;
 use portal_domain::reach::Reach;
 use portal_domain::statistics::{Interval, Span, Stretch, Totals};
 use portal_http::View;
-use portal_http::view::booking::{BookingView, Seen};
-use portal_http::view::transaction::TransactionView;
+use portal_http::listing::bookings::{BookingView, Seen};
+use portal_http::listing::transactions::TransactionView;
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -2,7 +2,6 @@
 
 mod notes;
 mod patients;
-mod people;
 mod specialists;
 
 use portal_app::Web;

@@ -2,48 +2,11 @@
 
 use axum::extract::State;
 use portal_app::Web;
-use portal_domain::code::{Code, Refusal};
 use portal_domain::permission::need;
-use portal_domain::role::Role;
-use portal_domain::text::folded;
+use portal_http::listing::members::MemberFilter;
 use portal_http::problem::Problem;
 use portal_http::view::MemberView;
 use portal_http::{ApiError, List, ListView, Member, Paging, Reply};
-use portal_store::entity::membership::Wanted;
-use serde::Deserialize;
-use utoipa::IntoParams;
-
-/// Which members are wanted.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct MemberFilter {
-    /// Part of the name or address, in any case and without accents; 1 to 100 characters.
-    search: Option<String>,
-    /// Only this role.
-    role: Option<String>,
-}
-
-impl MemberFilter {
-    fn wanted(&self) -> Result<Wanted, Refusal> {
-        let refused = |why: &'static str| Refusal::new(Code::QueryInvalid, why);
-        let role: Option<Role> = self
-            .role
-            .as_deref()
-            .map(str::parse)
-            .transpose()
-            .map_err(|_| refused("there is no such role"))?;
-        match &self.search {
-            Some(search) if folded(search).is_empty() || search.chars().count() > 100 => {
-                Err(refused("search must have 1 to 100 characters"))
-            }
-            search => Ok(Wanted {
-                search: search.clone(),
-                role,
-            }),
-        }
-    }
-}
 
 /// List members
 ///

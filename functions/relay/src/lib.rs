@@ -1,11 +1,11 @@
-//! Takes what was committed on its way: messages from the table's stream to the queue that sends them, and what sources are to be
-//! told to their numbered feeds; both at least once.
+//! Takes what was committed on its way: messages from the table's stream to the queues of those who work them off, and what sources
+//! are to be told to their numbered feeds; both at least once.
 
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use portal_app::Relaying;
 use portal_domain::feed::Told;
-use portal_domain::outbox::Message;
+use portal_domain::outbox::{Content, Message};
 use portal_http::Error;
 use portal_store::Store;
 
@@ -58,7 +58,11 @@ fn waiting(record: EventRecord) -> Result<Option<Waiting>, Error> {
 async fn relay(app: &Relaying, waiting: &Waiting) -> Result<(), Error> {
     match waiting {
         Waiting::Message(message) => {
-            app.mail_queue.send(serde_json::to_string(message)?).await?;
+            let queue = match message.content {
+                Content::InviteMail { .. } => &app.mail_queue,
+                Content::Export { .. } => &app.export_queue,
+            };
+            queue.send(serde_json::to_string(message)?).await?;
             // Only now: a message that is still in the outbox did not leave.
             app.store.message_left(message).await?;
         }

@@ -34,6 +34,7 @@ async fn work(app: &Mailing, body: &str) -> Result<(), Error> {
                 invite,
                 version,
             } => invite::send(app, message.id, (organization, invite), version).await,
+            Content::Export { .. } => Err("this is no mail".into()),
         },
         Err(_) => feedback::note(app, body).await,
     }

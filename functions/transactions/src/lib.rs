@@ -1,6 +1,5 @@
 //! The money of the people that an organization oversees: the ledger, a booking's trail, a specialist's month.
 
-mod filter;
 mod get;
 mod list;
 mod statement;

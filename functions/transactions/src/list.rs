@@ -3,11 +3,10 @@
 use axum::extract::State;
 use portal_app::Web;
 use portal_domain::permission::need;
+use portal_http::listing::Listing as _;
+use portal_http::listing::transactions::{TransactionFilter, TransactionView};
 use portal_http::problem::Problem;
-use portal_http::view::transaction::TransactionView;
 use portal_http::{ApiError, List, ListView, Member, Paging, Reply};
-
-use crate::filter::TransactionFilter;
 
 /// List transactions
 ///
@@ -24,12 +23,12 @@ pub(crate) async fn list_transactions(
     member: Member<need::TransactionsRead>,
     list: List<TransactionFilter>,
 ) -> Result<Reply, ApiError> {
-    let query = list.filter.query()?;
     let after = list.after(&web.cursors, member.account())?;
+    let now = web.clock.now();
     let (access, ()) = member.beside(async { Ok(()) }).await?;
-    let (query, reach) = query.asked_by(&access)?;
-    let page = web.store.transactions(&reach, &query, list.limit, after).await?;
-    let projection = access.projection(&reach);
-    let page = page.map(|row| TransactionView::new(&row, projection));
+    let page = list
+        .filter
+        .page(&web.store, &access, now, list.limit, after)
+        .await?;
     Ok(list.reply(&web.cursors, member.account(), page))
 }

@@ -9,7 +9,7 @@ use portal_domain::transaction::{
     TransactionRow,
 };
 use portal_http::View;
-use portal_http::view::transaction::{TransactionPersonView, TransactionView};
+use portal_http::listing::transactions::{TransactionPersonView, TransactionView};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -1,7 +1,7 @@
 //! The ids that are the same in every demo, so that an event can name them.
 
 use portal_domain::id::{
-    BookingId, InviteId, NoteId, OrganizationId, PatientId, RoleId, SiteId, SpecialistId, TokenId,
+    BookingId, ExportId, InviteId, NoteId, OrganizationId, PatientId, RoleId, SiteId, SpecialistId, TokenId,
     TransactionId,
 };
 use uuid::Uuid;
@@ -46,6 +46,9 @@ pub const LAKESIDE: SiteId = SiteId::from_uuid(at(BEGAN, 23));
 pub const FEEDER: TokenId = TokenId::from_uuid(at(BEGAN, 31));
 /// A service token that nobody uses, to be revoked.
 pub(super) const SPARE: TokenId = TokenId::from_uuid(at(BEGAN, 32));
+
+/// The admin's export of past bookings, not yet written: `exp_01a07ac6-20c0-7000-8000-00000000012d`.
+pub const EXPORT: ExportId = ExportId::from_uuid(at(BEGAN, 301));
 
 /// The demo's patient with this number.
 #[must_use]

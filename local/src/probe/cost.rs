@@ -91,6 +91,7 @@ impl Probe {
             "list_patients" | "list_specialists" => {
                 self.scene().await?.directory_in_all_ways(operation).await?
             }
+            "get_export" => vec![self.not_written_yet().await?],
             "update_patient" => vec![self.scene().await?.renamed().await?],
             "list_audit_events" => self.by_actor_and_object().await?,
             "ingest_records" => self.known_and_not().await?,
@@ -296,6 +297,14 @@ impl Probe {
             .price("ingest_records", gone, &service, &gone_patient())
             .await?;
         Ok(vec![first, again, new, gone])
+    }
+
+    async fn not_written_yet(&self) -> Result<Priced, Failure> {
+        let scene = self.scene().await?;
+        let export = scene.export(&scene.founder).await?;
+        let request = Request::get(scene.path(&format!("/exports/{}", export.id)));
+        self.price("get_export", "not written yet", &scene.founder, &request)
+            .await
     }
 
     async fn by_actor_and_object(&self) -> Result<Vec<Priced>, Failure> {

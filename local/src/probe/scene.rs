@@ -125,11 +125,11 @@ impl Scene<'_> {
         Ok(self.founder.get(path).await?.etag)
     }
 
-    /// Somebody new who is `who` here. `permission` is what a [`Who::Holder`] holds.
+    /// Somebody new who is `who` here. `permissions`, between blanks, are what a [`Who::Holder`] holds.
     ///
     /// # Errors
     /// When they cannot become it.
-    pub async fn somebody(&self, who: Who, permission: Option<&str>) -> Result<Person, Failure> {
+    pub async fn somebody(&self, who: Who, permissions: Option<&str>) -> Result<Person, Failure> {
         let mut person = self.probe.person()?;
         match who {
             Who::Anonymous => person.token = None,
@@ -138,7 +138,7 @@ impl Scene<'_> {
             Who::Provider => self.join(&person, "provider").await?,
             Who::Nothing => self.join(&person, &self.nothing).await?,
             Who::Holder => {
-                let held: Vec<&str> = permission.into_iter().collect();
+                let held: Vec<&str> = permissions.unwrap_or_default().split_whitespace().collect();
                 let role = self.role("Holder", &held).await?;
                 self.join(&person, &role).await?;
             }
@@ -220,6 +220,9 @@ impl Scene<'_> {
             return Ok(request);
         }
         if let Some(request) = self.about_services(operation).await? {
+            return Ok(request);
+        }
+        if let Some(request) = self.about_exports(operation, caller).await? {
             return Ok(request);
         }
         let somebody = self.probe.person()?;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use portal_documents::Documents;
 use portal_domain::email::EmailAddress;
 use portal_mail::mailer::Mailer;
 use portal_mail::sender::Sender;
@@ -9,8 +10,8 @@ use portal_store::Store;
 
 use crate::clock::Clock;
 use crate::config::{
-    ALLOWED_ORIGINS, Config, ConfigError, MAIL_CONFIGURATION_SET, MAIL_QUEUE_URL, MAIL_SENDER,
-    PLATFORM_OPERATORS, SERVER_TIMING, TABLE_NAME,
+    ALLOWED_ORIGINS, Config, ConfigError, DOCUMENTS_BUCKET, EXPORT_QUEUE_URL, MAIL_CONFIGURATION_SET,
+    MAIL_QUEUE_URL, MAIL_SENDER, PLATFORM_OPERATORS, SERVER_TIMING, TABLE_NAME,
 };
 use crate::cursor::Cursors;
 use crate::identity::Identities;
@@ -50,6 +51,16 @@ impl Part for App {
     async fn warm_up(&self) {
         self.store.warm_up().await;
     }
+}
+
+impl Part for Documents {
+    fn build(config: &Config) -> Result<Self, ConfigError> {
+        let s3 = aws_sdk_s3::Config::new(&config.aws);
+        Ok(Self::new(&s3, config.get(&DOCUMENTS_BUCKET)?))
+    }
+
+    /// Nothing: most requests of a function with documents need none.
+    async fn warm_up(&self) {}
 }
 
 /// What functions behind the API have.
@@ -154,6 +165,60 @@ impl AsRef<Web> for PlatformWeb {
     }
 }
 
+/// What the function for exports has.
+#[derive(Debug, Clone)]
+pub struct ExportWeb {
+    /// What all functions behind the API have.
+    pub web: Web,
+    /// The files.
+    pub documents: Documents,
+}
+
+impl Part for ExportWeb {
+    fn build(config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            web: Web::build(config)?,
+            documents: Documents::build(config)?,
+        })
+    }
+
+    async fn warm_up(&self) {
+        self.web.warm_up().await;
+    }
+}
+
+impl AsRef<Web> for ExportWeb {
+    fn as_ref(&self) -> &Web {
+        &self.web
+    }
+}
+
+/// What the writer of exports has.
+#[derive(Debug, Clone)]
+pub struct Exporting {
+    /// The table.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// The files.
+    pub documents: Documents,
+}
+
+impl Part for Exporting {
+    fn build(config: &Config) -> Result<Self, ConfigError> {
+        let App { store, clock } = App::build(config)?;
+        Ok(Self {
+            store,
+            clock,
+            documents: Documents::build(config)?,
+        })
+    }
+
+    async fn warm_up(&self) {
+        self.store.warm_up().await;
+    }
+}
+
 /// What the mail sender has.
 #[derive(Debug, Clone)]
 pub struct Mailing {
@@ -197,16 +262,19 @@ pub struct Relaying {
     pub store: Store,
     /// The queue of mails to send.
     pub mail_queue: Queue,
+    /// The queue of exports to write.
+    pub export_queue: Queue,
 }
 
 impl Part for Relaying {
     fn build(config: &Config) -> Result<Self, ConfigError> {
         let App { store, .. } = App::build(config)?;
-        let mail_queue = Queue::new(
-            aws_sdk_sqs::Client::new(&config.aws),
-            config.get(&MAIL_QUEUE_URL)?,
-        );
-        Ok(Self { store, mail_queue })
+        let client = aws_sdk_sqs::Client::new(&config.aws);
+        Ok(Self {
+            store,
+            mail_queue: Queue::new(client.clone(), config.get(&MAIL_QUEUE_URL)?),
+            export_queue: Queue::new(client, config.get(&EXPORT_QUEUE_URL)?),
+        })
     }
 
     async fn warm_up(&self) {

@@ -1,4 +1,4 @@
-//! The queue between the outbox and the mail sender.
+//! The queues between the outbox and those who work it off.
 
 use aws_sdk_sqs::error::DisplayErrorContext;
 

@@ -70,6 +70,8 @@ verbs! {
     SpecialistUpdated "specialist.updated";
     SpecialistChangeRequested "specialist.change_requested";
     SpecialistReviewed "specialist.reviewed";
+    ExportCreated "export.created";
+    ExportLinkGiven "export.link_given";
 }
 
 impl std::str::FromStr for Verb {

@@ -26,6 +26,7 @@ pub use query::{BookingQuery, OVERDUE_AFTER, Order, Tab};
 pub use record::{BookingRecord, BookingReferences, NOTICE};
 pub use request::{Outcome, Request, Transition};
 pub use row::{BookingRow, LONGEST_IN_ROW};
+pub(crate) use status::words;
 pub use status::{Course, LONGEST_REASON, Modality, Participation, Party, Reason, Status};
 
 /// When a booking takes place, to the millisecond.

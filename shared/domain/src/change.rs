@@ -10,6 +10,7 @@ use crate::booking::Booking;
 use crate::configuration::Binding;
 use crate::due::Due;
 use crate::email::EmailAddress;
+use crate::export::Export;
 use crate::feed::Told;
 use crate::id::{AccountId, InviteId, OrganizationId, RoleId, SiteId};
 use crate::ingest::Naming;
@@ -132,6 +133,8 @@ pub enum Write {
     },
     /// What a source is to be told.
     ToldPut(Told),
+    /// An export in its next revision, or a new one.
+    ExportPut(Box<Export>),
     /// Work that falls due.
     DuePut(Due),
     /// Work that no longer does, or is done.

@@ -98,6 +98,7 @@ codes! {
     TransactionNotFound "transaction_not_found" NotFound "There is no such transaction for you.";
     PatientNotFound "patient_not_found" NotFound "There is no such patient for you.";
     SpecialistNotFound "specialist_not_found" NotFound "There is no such specialist for you.";
+    ExportNotFound "export_not_found" NotFound "There is no such export of yours.";
     NoteNotFound "note_not_found" NotFound "There is no such note for you.";
     TokenNotFound "token_not_found" NotFound "There is no such service token.";
     MethodNotAllowed "method_not_allowed" MethodNotAllowed "This route has no such method.";
@@ -132,6 +133,7 @@ codes! {
     RevisionMissing "revision_missing" PreconditionRequired "Send the ETag you have seen as If-Match.";
     BodyTooLarge "body_too_large" TooLarge "The body is too large, too deep or has too many parts.";
     MediaTypeUnsupported "media_type_unsupported" UnsupportedMediaType "Send application/json.";
+    ExportTooLarge "export_too_large" Invalid "The list has too many rows for one file: filter it.";
     SiteFilterRequired "site_filter_required" Invalid "This list comes from too many sites at once: filter by site.";
     FieldsInvalid "fields_invalid" Invalid "A field is missing, unknown or not valid.";
     IdInvalid "id_invalid" Invalid "This is not an id.";

@@ -115,6 +115,8 @@ ids! {
     RoleId = "rol";
     /// An audit event.
     EventId = "evt";
+    /// An export of a list.
+    ExportId = "exp";
     /// A message on its way out.
     MessageId = "msg";
     /// A site.

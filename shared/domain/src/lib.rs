@@ -12,6 +12,7 @@ pub mod configuration;
 pub mod dashboard;
 pub mod due;
 pub mod email;
+pub mod export;
 pub mod external;
 pub mod feed;
 pub mod id;

@@ -58,6 +58,21 @@ pub const BATCHES_PER_TOKEN: Limit = Limit {
     seconds: 60,
 };
 
+/// Exports asked for by one account.
+pub const EXPORTS_PER_ACCOUNT: Limit = Limit {
+    name: "export-account",
+    about: "Exports asked for by one account.",
+    most: 30,
+    seconds: 3_600,
+};
+/// Exports asked for in one organization.
+pub const EXPORTS_PER_ORGANIZATION: Limit = Limit {
+    name: "export-organization",
+    about: "Exports asked for in one organization.",
+    most: 100,
+    seconds: 3_600,
+};
+
 /// All limits, for the documentation.
 pub const ALL: &[Limit] = &[
     MAIL_PER_RECIPIENT,
@@ -66,6 +81,8 @@ pub const ALL: &[Limit] = &[
     ORGANIZATIONS_PER_ACCOUNT,
     FAILED_LINKS_PER_NETWORK,
     BATCHES_PER_TOKEN,
+    EXPORTS_PER_ACCOUNT,
+    EXPORTS_PER_ORGANIZATION,
 ];
 
 /// One use of a limit by a subject at a time.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{InviteId, MessageId, OrganizationId};
+use crate::id::{ExportId, InviteId, MessageId, OrganizationId};
 
 /// A message waiting in the outbox. It names what to send, never the link or an address: both are read when it is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,13 @@ pub enum Content {
         invite: InviteId,
         /// The version of the link; an older one is not sent any more.
         version: u32,
+    },
+    /// An export whose file is to be written: for nobody outside, but after the change that asked for it.
+    Export {
+        /// Its organization.
+        organization: OrganizationId,
+        /// The export.
+        export: ExportId,
     },
 }
 

@@ -59,6 +59,15 @@ impl Reply {
         reply
     }
 
+    /// 202 with the new resource at `location`, on which work is still to be done.
+    #[must_use]
+    pub fn accepted(view: &impl View, location: String) -> Self {
+        Self {
+            status: StatusCode::ACCEPTED.as_u16(),
+            ..Self::created(view, location)
+        }
+    }
+
     /// 204.
     #[must_use]
     pub fn no_content() -> Self {

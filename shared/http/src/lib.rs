@@ -6,6 +6,7 @@ mod extract;
 mod function;
 mod guard;
 mod layer;
+pub mod listing;
 pub mod logging;
 pub mod perform;
 pub mod problem;

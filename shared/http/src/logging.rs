@@ -26,6 +26,8 @@ pub fn start(level: &str, lines: impl for<'a> MakeWriter<'a> + Send + Sync + 'st
                 "directory",
                 "project_changes",
                 "relay",
+                "exports",
+                "write_exports",
                 "send_mail",
             ]
             .map(|t| (t, own)),
@@ -36,6 +38,7 @@ pub fn start(level: &str, lines: impl for<'a> MakeWriter<'a> + Send + Sync + 'st
                 "portal_app",
                 "portal_store",
                 "portal_mail",
+                "portal_documents",
                 "portal_feed",
             ]
             .map(|t| (t, own)),

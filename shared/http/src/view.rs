@@ -1,8 +1,5 @@
 //! Views that more than one function answers with.
 
-pub mod booking;
-pub mod transaction;
-
 use jiff::Timestamp;
 use portal_domain::configuration::{Binding, Ceiling, Configuration, Registration};
 use portal_domain::membership::Membership;

@@ -10,8 +10,8 @@ use crate::client::Store;
 use crate::entity::binding::Bound;
 use crate::entity::idempotency::Record;
 use crate::entity::{
-    self, account, binding, booking, count, due, enrollment, feed, invite, membership, note, organization,
-    patient, seats, specialist, tie, token,
+    self, account, binding, booking, count, due, enrollment, export, feed, invite, membership, note,
+    organization, patient, seats, specialist, tie, token,
 };
 use crate::error::StoreError;
 use crate::expression::Expression;
@@ -220,6 +220,7 @@ fn stage(transaction: Transaction, write: &Write, now: Timestamp) -> Result<Tran
         Write::NotePut(note) => note::put(transaction, note)?,
         Write::SpecialistPut { new, old } => specialist::put(transaction, new, old.as_deref())?,
         Write::ToldPut(told) => feed::put(transaction, told)?,
+        Write::ExportPut(export) => export::put(transaction, export)?,
         Write::DuePut(due) => transaction.put(due, Expression::default(), Failing::Stale)?,
         Write::DueDelete(due) => transaction.delete(due::key(due), Expression::default(), Failing::Stale),
     })

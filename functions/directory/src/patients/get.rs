@@ -5,10 +5,11 @@ use portal_app::Web;
 use portal_domain::code::Code;
 use portal_domain::id::{OrganizationId, PatientId};
 use portal_domain::permission::need;
+use portal_http::listing::patients::Seen;
 use portal_http::problem::Problem;
 use portal_http::{ApiError, Member, Path, Reply};
 
-use super::view::{PatientView, Seen};
+use super::view::PatientView;
 
 /// Get a patient
 ///

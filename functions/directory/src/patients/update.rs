@@ -11,12 +11,13 @@ use portal_domain::patient::PatientUpdate as Update;
 use portal_domain::permission::need;
 use portal_domain::person::Phone;
 use portal_domain::text::NamePart;
+use portal_http::listing::patients::Seen;
 use portal_http::problem::Problem;
 use portal_http::{ApiError, IfMatch, Json, Member, Path, Reply};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::view::{PatientView, Seen};
+use super::view::PatientView;
 
 /// What is to change of a patient; what is not given stays.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -2,89 +2,18 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use portal_domain::access::Access;
 use portal_domain::email::EmailAddress;
 use portal_domain::locale::LanguageTag;
 use portal_domain::organization::ZoneName;
-use portal_domain::patient::{
-    Contact, Enrollment, Identity, Patient, PatientRow, RequestedOfPatient, State, Status,
-};
+use portal_domain::patient::{Contact, Enrollment, Identity, Patient, RequestedOfPatient, State, Status};
 use portal_domain::person::{Gender, Phone};
 use portal_domain::projection::Projection;
-use portal_domain::reach::Reach;
 use portal_domain::text::{AddressLine, EligibilityReference, NamePart, ReferralSource};
 use portal_http::View;
+use portal_http::listing::patients::Seen;
+use portal_http::listing::people::{NameView, PresenceView};
 use serde::Serialize;
 use utoipa::ToSchema;
-
-use crate::people::{NameView, PresenceView};
-
-/// What the caller sees of patients.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Seen<'a> {
-    projection: Projection,
-    reach: &'a Reach,
-}
-
-impl<'a> Seen<'a> {
-    pub(crate) fn of(access: &Access, reach: &'a Reach) -> Self {
-        Self {
-            projection: access.projection(reach),
-            reach,
-        }
-    }
-}
-
-/// A patient in a list.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct PatientRowView {
-    /// The patient.
-    #[schema(example = "pat_0192f0c1-2b3c-7d4e-8f50-61728394a5b6")]
-    id: String,
-    /// The name.
-    name: NameView,
-    /// The birth date.
-    #[schema(value_type = Option<String>, format = Date)]
-    birth_date: Option<Date>,
-    /// `active`, `locked`, `deactivated` or `merged`.
-    #[schema(example = "active")]
-    status: &'static str,
-    /// The address for mails; null without `patients.contact`.
-    email: Option<String>,
-    /// The language the person is addressed in (BCP 47).
-    #[schema(example = "de-AT")]
-    locale: Option<String>,
-    /// The IANA zone in which times are told to them.
-    #[schema(example = "Europe/Vienna")]
-    time_zone: Option<String>,
-    /// Through what they came.
-    referral_source: Option<String>,
-    /// Where they are registered, of the sites that the caller sees.
-    registrations: Vec<PresenceView>,
-    /// When the patient was made.
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
-}
-
-impl View for PatientRowView {}
-
-impl PatientRowView {
-    pub(crate) fn new(row: &PatientRow, seen: Seen) -> Self {
-        let email = row.email.as_ref().filter(|_| seen.projection.contact);
-        Self {
-            id: row.id.to_string(),
-            name: (&row.name).into(),
-            birth_date: row.birth_date,
-            status: row.status.as_str(),
-            email: email.map(|email| email.as_str().to_owned()),
-            locale: row.locale.as_ref().map(tag),
-            time_zone: row.time_zone.as_ref().map(zone),
-            referral_source: row.referral_source.as_ref().map(source),
-            registrations: PresenceView::of(&row.registrations, |site| seen.reach.has_site(site)),
-            created_at: row.created_at,
-        }
-    }
-}
 
 fn tag(locale: &LanguageTag) -> String {
     locale.as_str().to_owned()

@@ -4,11 +4,12 @@ use axum::extract::State;
 use portal_app::Web;
 use portal_domain::id::{OrganizationId, SpecialistId};
 use portal_domain::permission::need;
+use portal_http::listing::specialists::Seen;
 use portal_http::problem::Problem;
 use portal_http::{ApiError, Member, Path, Reply};
 
 use super::subject;
-use super::view::{Seen, SpecialistView};
+use super::view::SpecialistView;
 
 /// Get a specialist
 ///

@@ -7,13 +7,14 @@ use portal_domain::id::{OrganizationId, SpecialistId};
 use portal_domain::permission::need;
 use portal_domain::specialist::Step;
 use portal_domain::text::ReviewReason;
+use portal_http::listing::specialists::Seen;
 use portal_http::problem::Problem;
 use portal_http::{ApiError, Idempotent, IfMatch, Member, Path, Reply};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::subject;
-use super::view::{Seen, SpecialistView};
+use super::view::SpecialistView;
 
 /// A step of a review.
 #[derive(Debug, Deserialize, ToSchema)]

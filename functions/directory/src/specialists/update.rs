@@ -12,13 +12,14 @@ use portal_domain::permission::{Permission, need};
 use portal_domain::person::Phone;
 use portal_domain::specialist::{Availability, ClockTime, Day, SpecialistUpdate as Update, Window};
 use portal_domain::text::NamePart;
+use portal_http::listing::specialists::Seen;
 use portal_http::problem::Problem;
 use portal_http::{ApiError, IfMatch, Json, Member, Path, Reply};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::subject;
-use super::view::{Seen, SpecialistView};
+use super::view::SpecialistView;
 
 /// What is to change of a specialist; what is not given stays.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -3,48 +3,17 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use portal_domain::access::Access;
-use portal_domain::id::SiteId;
 use portal_domain::locale::LanguageTag;
-use portal_domain::money::Money;
 use portal_domain::organization::ZoneName;
-use portal_domain::projection::Projection;
-use portal_domain::reach::Reach;
 use portal_domain::specialist::{
-    Credential, Price, Profile, RequestedOfSpecialist, Review, Specialist, SpecialistRow, Window,
+    Credential, Price, Profile, RequestedOfSpecialist, Review, Specialist, Window,
 };
 use portal_domain::text::{CredentialText, NamePart, ProfileLine};
 use portal_http::View;
+use portal_http::listing::people::{NameView, PresenceView, PriceView};
+use portal_http::listing::specialists::Seen;
 use serde::Serialize;
 use utoipa::ToSchema;
-
-use crate::people::{NameView, PresenceView, PriceView};
-
-/// What the caller sees of specialists, and when.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Seen<'a> {
-    projection: Projection,
-    reach: &'a Reach,
-    now: Timestamp,
-}
-
-impl<'a> Seen<'a> {
-    pub(crate) fn of(access: &Access, reach: &'a Reach, now: Timestamp) -> Self {
-        Self {
-            projection: access.projection(reach),
-            reach,
-            now,
-        }
-    }
-
-    fn price(self, amount: Money) -> Option<PriceView> {
-        self.projection.money.then(|| amount.into())
-    }
-
-    fn is_shown(self, site: SiteId) -> bool {
-        self.reach.has_specialist_at([site])
-    }
-}
 
 fn lines(lines: &[ProfileLine]) -> Vec<String> {
     lines.iter().map(|line| line.as_str().to_owned()).collect()
@@ -52,57 +21,6 @@ fn lines(lines: &[ProfileLine]) -> Vec<String> {
 
 fn zone(zone: &ZoneName) -> String {
     zone.as_str().to_owned()
-}
-
-/// A specialist in a list.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct SpecialistRowView {
-    /// The specialist.
-    #[schema(example = "spc_0192f0c1-2b3c-7d4e-8f50-61728394a5b6")]
-    id: String,
-    /// The name.
-    name: NameView,
-    /// What they are foremost specialized in, at most three.
-    specializations: Vec<String>,
-    /// `draft`, `submitted`, `in_review`, `changes_requested`, `approved`, `rejected`, `suspended` or `archived`.
-    #[schema(example = "approved")]
-    review: &'static str,
-    /// Whether they can be booked, as far as review and credentials go: approved, and every credential that is required is good now.
-    listed: bool,
-    /// How long a session is.
-    session_minutes: Option<u16>,
-    /// What a session costs; null without `transactions.read`.
-    price: Option<PriceView>,
-    /// The IANA zone in which they live.
-    #[schema(example = "Europe/Vienna")]
-    time_zone: Option<String>,
-    /// Whether they have any availability.
-    available: bool,
-    /// Where they practise, of the sites that the caller sees.
-    assignments: Vec<PresenceView>,
-    /// When the specialist was made.
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
-}
-
-impl View for SpecialistRowView {}
-
-impl SpecialistRowView {
-    pub(crate) fn new(row: &SpecialistRow, seen: Seen) -> Self {
-        Self {
-            id: row.id.to_string(),
-            name: (&row.name).into(),
-            specializations: lines(&row.specializations),
-            review: row.review.as_str(),
-            listed: row.is_listed(seen.now),
-            session_minutes: row.session_minutes,
-            price: row.price.and_then(|price| seen.price(price)),
-            time_zone: row.time_zone.as_ref().map(zone),
-            available: row.available,
-            assignments: PresenceView::of(&row.assignments, |site| seen.is_shown(site)),
-            created_at: row.created_at,
-        }
-    }
 }
 
 /// A specialist's profile.

@@ -53,7 +53,7 @@ macro_rules! words {
     )*};
 }
 
-pub(super) use words;
+pub(crate) use words;
 
 words! {
     /// The status of a booking: the statuses of a FHIR Appointment.

@@ -64,9 +64,8 @@ impl<S: Send + Sync, F: DeserializeOwned> FromRequestParts<S> for List<F> {
             Some(text) => parse_limit(&text)
                 .ok_or_else(|| Refusal::new(Code::QueryInvalid, "limit must be a number from 1 to 100"))?,
         };
-        let filter = query::read(&pairs)?;
         Ok(Self {
-            filter,
+            filter: query::read(&pairs)?,
             limit,
             cursor,
             place: format!("{}?{}", parts.uri.path(), query::canonical(&pairs)),

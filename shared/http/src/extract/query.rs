@@ -6,6 +6,7 @@ use portal_domain::code::{Code, Refusal};
 use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
+use crate::listing;
 
 /// Strict query parameters. Unknown and repeated ones are refused.
 #[derive(Debug)]
@@ -40,12 +41,5 @@ pub(crate) fn canonical(pairs: &[(String, String)]) -> String {
 
 /// What parameters say.
 pub(crate) fn read<T: DeserializeOwned>(pairs: &[(String, String)]) -> Result<T, Refusal> {
-    serde_urlencoded::from_str(&canonical(pairs)).map_err(|error| {
-        // The parser's message may repeat what was sent.
-        let detail = match error.to_string() {
-            message if message.contains("unknown field") => "there is no such parameter",
-            _ => "a parameter is not of the form it needs",
-        };
-        Refusal::new(Code::QueryInvalid, detail)
-    })
+    listing::filters(&canonical(pairs))
 }

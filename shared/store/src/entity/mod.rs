@@ -16,6 +16,7 @@ pub mod booking;
 pub mod count;
 pub mod due;
 pub mod enrollment;
+pub mod export;
 pub mod feed;
 pub mod idempotency;
 pub mod invite;

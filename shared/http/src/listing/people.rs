@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = DirectorySort)]
-pub(crate) enum SortFilter {
+pub enum SortFilter {
     /// By family name.
     Name,
     /// Who came last first.
@@ -24,19 +24,19 @@ pub(crate) enum SortFilter {
 
 /// How a directory is looked through, as it was asked for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Looking<'a> {
-    pub(crate) search: Option<&'a str>,
-    pub(crate) sort: Option<SortFilter>,
-    pub(crate) joined_from: Option<Moment>,
-    pub(crate) joined_until: Option<Moment>,
+pub(super) struct Looking<'a> {
+    pub(super) search: Option<&'a str>,
+    pub(super) sort: Option<SortFilter>,
+    pub(super) joined_from: Option<Moment>,
+    pub(super) joined_until: Option<Moment>,
 }
 
 /// The same, understood.
-pub(crate) struct Look {
-    pub(crate) search: Option<Search>,
-    pub(crate) sort: Sort,
-    pub(crate) since: Option<Timestamp>,
-    pub(crate) until: Option<Timestamp>,
+pub(super) struct Look {
+    pub(super) search: Option<Search>,
+    pub(super) sort: Sort,
+    pub(super) since: Option<Timestamp>,
+    pub(super) until: Option<Timestamp>,
 }
 
 impl Looking<'_> {
@@ -45,7 +45,7 @@ impl Looking<'_> {
     /// # Errors
     /// [`Code::QueryInvalid`] for what cannot be searched, a range that ends before it begins, and an order by time of what is
     /// searched or an order by name of what came in a time.
-    pub(crate) fn look(self) -> Result<Look, Refusal> {
+    pub(super) fn look(self) -> Result<Look, Refusal> {
         let refused = |why: &'static str| Err(Refusal::new(Code::QueryInvalid, why));
         let (since, until) = (
             self.joined_from.map(Timestamp::from),
@@ -77,21 +77,22 @@ impl Looking<'_> {
 
 /// Somebody at a site.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct PresenceView {
+pub struct PresenceView {
     /// The site.
     #[schema(example = "sit_0192f0c1-2b3c-7d4e-8f50-61728394a5b6")]
-    site_id: String,
+    pub site_id: String,
     /// When they came.
     #[schema(value_type = String, format = DateTime)]
-    joined_at: Timestamp,
+    pub joined_at: Timestamp,
     /// `active` or `inactive`.
     #[schema(example = "active")]
-    status: &'static str,
+    pub status: &'static str,
 }
 
 impl PresenceView {
     /// Where somebody is, of the sites that are seen.
-    pub(crate) fn of(presences: &[Presence], is_seen: impl Fn(SiteId) -> bool) -> Vec<Self> {
+    #[must_use]
+    pub fn of(presences: &[Presence], is_seen: impl Fn(SiteId) -> bool) -> Vec<Self> {
         let seen = presences.iter().filter(|presence| is_seen(presence.site));
         seen.map(|presence| Self {
             site_id: presence.site.to_string(),
@@ -104,14 +105,14 @@ impl PresenceView {
 
 /// A person's name.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct NameView {
+pub struct NameView {
     /// The whole name.
     #[schema(example = "Mia Okafor")]
-    full: Option<String>,
+    pub full: Option<String>,
     /// The given names.
-    given: Option<String>,
+    pub given: Option<String>,
     /// The family name.
-    family: Option<String>,
+    pub family: Option<String>,
 }
 
 impl From<&FullName> for NameView {
@@ -127,13 +128,13 @@ impl From<&FullName> for NameView {
 
 /// An amount of money.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct PriceView {
+pub struct PriceView {
     /// In the minor units of the currency.
     #[schema(example = 9000)]
-    amount_minor: i64,
+    pub amount_minor: i64,
     /// The ISO 4217 code.
     #[schema(example = "EUR")]
-    currency: String,
+    pub currency: String,
 }
 
 impl From<Money> for PriceView {

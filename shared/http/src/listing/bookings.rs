@@ -1,29 +1,142 @@
-//! A booking in a list: as much of it as its reader's projection has.
+//! The list of bookings: its filters and its rows.
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use portal_domain::access::Access;
-use portal_domain::booking::{BookingRow, Tab};
+use portal_domain::booking::{BookingQuery, BookingRow, Status, Tab};
+use portal_domain::code::Refusal;
 use portal_domain::id::{OrganizationId, PatientId, SiteId, SpecialistId};
 use portal_domain::money::Money;
 use portal_domain::projection::Projection;
 use portal_domain::reach::Reach;
 use portal_domain::text::PersonName;
-use serde::Serialize;
-use utoipa::ToSchema;
+use portal_domain::time::Moment;
+use portal_store::{Page, Position, Store, StoreError};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
+use super::{Listing, parsed, refused};
 use crate::answer::View;
+
+/// Which bookings are wanted.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct BookingFilter {
+    /// `active`, `overdue` or `past`.
+    tab: Option<String>,
+    /// Only of these statuses, between commas: `proposed`, `pending`, `booked`, `arrived`, `fulfilled`, `cancelled`, `noshow`,
+    /// `entered-in-error`, `checked-in`, `waitlist`.
+    status: Option<String>,
+    /// Only those that start at this instant or later.
+    from: Option<String>,
+    /// Only those that start before this instant.
+    until: Option<String>,
+    /// Only of this patient. Needs `patients.read`.
+    patient_id: Option<String>,
+    /// Only with this specialist. Needs `specialists.read`.
+    specialist_id: Option<String>,
+    /// Only at this site.
+    site_id: Option<String>,
+    /// `video`, `audio`, `chat` or `in_person`.
+    modality: Option<String>,
+}
+
+impl BookingFilter {
+    fn query(&self) -> Result<BookingQuery, Refusal> {
+        let instant = |text: &Option<String>, why| {
+            let moment: Option<Moment> = parsed(text.as_ref(), why)?;
+            Ok::<_, Refusal>(moment.map(Timestamp::from))
+        };
+        let statuses = match &self.status {
+            None => BTreeSet::new(),
+            Some(list) => list
+                .split(',')
+                .map(str::parse)
+                .collect::<Result<BTreeSet<Status>, _>>()
+                .map_err(|_| refused("status must have statuses of bookings, between commas"))?,
+        };
+        BookingQuery {
+            tab: parsed(self.tab.as_ref(), "tab must be active, overdue or past")?,
+            statuses,
+            from: instant(&self.from, "from must be an instant")?,
+            until: instant(&self.until, "until must be an instant")?,
+            patient: parsed(self.patient_id.as_ref(), "patient_id must be the id of a patient")?,
+            specialist: parsed(
+                self.specialist_id.as_ref(),
+                "specialist_id must be the id of a specialist",
+            )?,
+            site: parsed(self.site_id.as_ref(), "site_id must be the id of a site")?,
+            modality: parsed(
+                self.modality.as_ref(),
+                "modality must be video, audio, chat or in_person",
+            )?,
+        }
+        .checked()
+    }
+}
+
+impl BookingFilter {
+    /// What is wanted, and the reach within which whoever has `access` may ask for it.
+    fn asked_by(&self, access: &Access) -> Result<(BookingQuery, Reach), Refusal> {
+        let query = self.query()?;
+        let reach = query.reach(access)?;
+        Ok((query, reach))
+    }
+}
+
+impl Listing for BookingFilter {
+    type Row = BookingView;
+
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "site_id",
+        "patient.id",
+        "patient.name",
+        "specialist.id",
+        "specialist.name",
+        "service",
+        "status",
+        "tab",
+        "start",
+        "end",
+        "modality",
+        "price.amount_minor",
+        "price.currency",
+        "pending_transition",
+    ];
+
+    fn check(&self, access: &Access) -> Result<(), Refusal> {
+        self.asked_by(access).map(drop)
+    }
+
+    async fn page(
+        &self,
+        store: &Store,
+        access: &Access,
+        now: Timestamp,
+        limit: usize,
+        after: Option<Position>,
+    ) -> Result<Page<BookingView>, StoreError> {
+        let (query, reach) = self.asked_by(access)?;
+        let page = store.bookings(&reach, &query, now, limit, after).await?;
+        let seen = Seen::of(access, &reach);
+        Ok(page.map(|row| BookingView::new(&row, seen, now)))
+    }
+}
 
 /// What the reader sees of bookings.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
-    /// Whose eyes they are.
+    /// The reader's organization.
     pub organization: OrganizationId,
     projection: Projection,
     reach: &'a Reach,
 }
 
 impl<'a> Seen<'a> {
-    /// What `access` gives within `reach`.
+    /// What whoever has `access` sees within `reach`.
     #[must_use]
     pub fn of(access: &Access, reach: &'a Reach) -> Self {
         Self {
@@ -33,7 +146,7 @@ impl<'a> Seen<'a> {
         }
     }
 
-    /// Whose it is, where patients are seen.
+    /// The patient, for those who see patients.
     #[must_use]
     pub fn patient(self, id: PatientId, name: Option<&PersonName>) -> Option<BookingPersonView> {
         self.projection
@@ -41,7 +154,7 @@ impl<'a> Seen<'a> {
             .then(|| BookingPersonView::new(Some(id.to_string()), name))
     }
 
-    /// With whom it is.
+    /// The specialist who works at `site`.
     #[must_use]
     pub fn specialist(self, site: SiteId, id: SpecialistId, name: Option<&PersonName>) -> BookingPersonView {
         BookingPersonView::new(self.specialist_id(site, id), name)
@@ -54,7 +167,9 @@ impl<'a> Seen<'a> {
         is_linked.then(|| id.to_string())
     }
 
-    fn price(self, price: Option<Money>) -> Option<BookingPriceView> {
+    /// A price, for those who see money.
+    #[must_use]
+    pub fn price(self, price: Option<Money>) -> Option<BookingPriceView> {
         let price = price.filter(|_| self.projection.money)?;
         Some(BookingPriceView {
             amount_minor: price.amount_minor,
@@ -131,7 +246,7 @@ pub struct BookingView {
 }
 
 impl BookingView {
-    /// The booking as far as it is `seen`, at `now`.
+    /// The booking as `seen` at `now`.
     #[must_use]
     pub fn new(row: &BookingRow, seen: Seen<'_>, now: Timestamp) -> Self {
         Self {

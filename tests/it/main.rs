@@ -53,6 +53,7 @@ mod patients;
 mod platform;
 mod races;
 mod roles;
+mod scopes;
 mod service_tokens;
 mod sites;
 mod specialists;

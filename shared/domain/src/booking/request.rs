@@ -508,7 +508,12 @@ mod tests {
         assert_eq!(request(2).unwrap_err().code, Code::RevisionMismatch);
         let (new, change) = request(1).unwrap();
         assert_eq!(new.pending().map(|request| request.by), Some(dana.account()));
-        assert_eq!(change.writes, [Write::BookingPut(Box::new(new))]);
+        let told = new.told(now()).unwrap();
+        assert_eq!((told.id.as_str(), told.rev), (new.id.to_string().as_str(), 2));
+        assert_eq!(
+            change.writes,
+            [Write::BookingPut(Box::new(new)), Write::ToldPut(told)]
+        );
         assert_eq!(change.facts, [dana.actor_holds()]);
         let event = &change.audit[0];
         assert_eq!(

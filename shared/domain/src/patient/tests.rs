@@ -7,7 +7,9 @@ use proptest::sample::{select, subsequence};
 use super::*;
 use crate::access::Access;
 use crate::change::{Change, Fact, Write};
+use crate::feed::Told;
 use crate::id::{EnrollmentId, OrganizationId};
+use crate::ingest::RecordType;
 use crate::permission::Permission;
 use crate::person::{PresenceStatus, Sort};
 use crate::role::Role;
@@ -195,7 +197,14 @@ fn a_wish_about_what_the_source_owns_waits_for_the_source() {
         new: Box::new(asking.clone()),
         old: Some(Box::new(patient.clone())),
     };
-    assert_eq!(change.writes, [put]);
+    let told = Told::of(
+        patient.sourced.as_ref(),
+        RecordType::Patients,
+        &patient.id,
+        2,
+        now(),
+    );
+    assert_eq!(change.writes, [put, Write::ToldPut(told.unwrap())]);
     assert!(
         change
             .facts

@@ -313,7 +313,11 @@ mod tests {
                 assert_eq!(refused, step.needs_reason().then_some("/reason"), "{step:?}");
                 let (new, change) = at(*status).review(&dana, *step, reason(), 1, now()).unwrap();
                 assert_eq!(new.rev, 2);
-                assert_eq!((change.writes.len(), change.facts.len()), (1, 2));
+                assert!(
+                    matches!(change.writes[1], Write::ToldPut(..)),
+                    "the source learns of it"
+                );
+                assert_eq!((change.writes.len(), change.facts.len()), (2, 2));
                 let told = serde_json::to_string(&change.audit).unwrap();
                 assert!(told.contains(new.review.status().as_str()) && !told.contains("licence"));
             }

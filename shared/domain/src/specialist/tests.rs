@@ -277,7 +277,10 @@ fn a_wish_about_what_the_source_owns_waits_for_the_source() {
     };
     assert_eq!(fields(&asking), ["session_minutes", "price", "availability"]);
     assert_eq!((&asking.profile, asking.price), (&doctor.profile, doctor.price));
-    assert!(matches!(&change.writes[..], [Write::SpecialistPut { old: Some(old), .. }] if **old == doctor));
+    assert!(
+        matches!(&change.writes[..], [Write::SpecialistPut { old: Some(old), .. }, Write::ToldPut(told)]
+            if **old == doctor && told.rev == 2)
+    );
     let half = SpecialistRecord {
         price: Some(euros(5_000)),
         ..record("Greta", "Vogel")

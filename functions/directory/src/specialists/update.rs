@@ -8,7 +8,7 @@ use portal_domain::id::{OrganizationId, SpecialistId};
 use portal_domain::locale::LanguageTag;
 use portal_domain::money::{Currency, Money};
 use portal_domain::organization::ZoneName;
-use portal_domain::permission::{Permission, need};
+use portal_domain::permission::need;
 use portal_domain::person::Phone;
 use portal_domain::specialist::{Availability, ClockTime, Day, SpecialistUpdate as Update, Window};
 use portal_domain::text::NamePart;
@@ -140,9 +140,6 @@ pub(crate) async fn update_specialist(
             || web.store.specialist_prices(specialist),
             |access, sought, now| {
                 let (found, reach) = subject(access, sought)?;
-                if update.price.is_some() {
-                    access.must_hold(Permission::TransactionsRead)?;
-                }
                 let (specialist, change) =
                     found
                         .specialist

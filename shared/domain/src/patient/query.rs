@@ -5,11 +5,15 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::{Patient, Status};
+use crate::access::Access;
+use crate::code::Refusal;
 use crate::email::EmailAddress;
 use crate::id::{PatientId, SiteId, compact};
 use crate::locale::LanguageTag;
 use crate::organization::ZoneName;
+use crate::permission::Permission;
 use crate::person::{FullName, Presence, Sort, hidden, joined_at, joined_last};
+use crate::reach::Reach;
 use crate::search::{Search, tokens};
 use crate::text::ReferralSource;
 
@@ -107,6 +111,18 @@ pub struct PatientQuery {
 }
 
 impl PatientQuery {
+    /// The reach within which whoever has `access` may ask this: whom an address finds is told to those who may see addresses.
+    ///
+    /// # Errors
+    /// As [`Access::reach`] and [`Reach::of_patients`]; [`Code::PermissionMissing`](crate::code::Code::PermissionMissing).
+    pub fn reach(&self, access: &Access) -> Result<Reach, Refusal> {
+        let reach = access.reach()?.of_patients()?;
+        if self.search.as_ref().is_some_and(Search::is_for_address) {
+            access.must_hold(Permission::PatientsContact)?;
+        }
+        Ok(reach)
+    }
+
     /// Whether a patient is wanted, of whom a list of `site`, or of the platform where there is none, has this row.
     #[must_use]
     pub fn matches(&self, row: &PatientRow, site: Option<SiteId>) -> bool {

@@ -13,6 +13,7 @@ use crate::id::AccountId;
 use crate::locale::LanguageTag;
 use crate::money::Money;
 use crate::organization::ZoneName;
+use crate::permission::Permission;
 use crate::person::{FullName, Phone, hidden, news};
 use crate::text::NamePart;
 
@@ -165,6 +166,7 @@ impl Specialist {
     ///
     /// # Errors
     /// [`Code::SiteNotBound`](crate::code::Code::SiteNotBound) to those with whom the specialist is only shared;
+    /// [`Code::PermissionMissing`](crate::code::Code::PermissionMissing) for a price, without the right to see money;
     /// [`Code::RevisionMismatch`](crate::code::Code::RevisionMismatch); [`Code::FieldsInvalid`](crate::code::Code::FieldsInvalid) at
     /// the field for a price or a length that none can have.
     pub fn request_change(
@@ -175,6 +177,9 @@ impl Specialist {
         now: Timestamp,
     ) -> Result<(Self, Change), Refusal> {
         self.may_be_managed(access)?;
+        if update.price.is_some() {
+            access.must_hold(Permission::TransactionsRead)?;
+        }
         let update = update.checked()?;
         expect_revision(self.rev, seen)?;
         let fields: Vec<_> = update.fields().collect();

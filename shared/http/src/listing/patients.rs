@@ -6,10 +6,8 @@ use portal_domain::access::Access;
 use portal_domain::code::{Code, Refusal};
 use portal_domain::id::SiteId;
 use portal_domain::patient::{PatientQuery, PatientRow, Status};
-use portal_domain::permission::Permission;
 use portal_domain::projection::Projection;
 use portal_domain::reach::Reach;
-use portal_domain::search::Search;
 use portal_domain::time::Moment;
 use portal_store::{Page, Position, Store, StoreError};
 use serde::{Deserialize, Serialize};
@@ -74,10 +72,7 @@ impl PatientFilter {
     /// What is wanted, and the reach within which whoever has `access` may ask for it.
     fn asked_by(&self, access: &Access) -> Result<(PatientQuery, Reach), Refusal> {
         let query = self.query()?;
-        let reach = access.reach()?.of_patients()?;
-        if query.search.as_ref().is_some_and(Search::is_for_address) {
-            access.must_hold(Permission::PatientsContact)?;
-        }
+        let reach = query.reach(access)?;
         Ok((query, reach))
     }
 }

@@ -169,11 +169,12 @@ impl Batch<'_> {
         };
         let naming = read.found.naming(F::TYPE, group.external);
         let step = self.step::<F>(group.external, end, known.kept(), naming);
-        let is_written = step.change.writes.is_empty() || self.is_trial;
-        let written = match is_written {
-            true => Ok(()),
-            false if Instant::now() > until => Err(StoreError::Busy),
-            false => self.store.commit(&step.change, None, self.now).await,
+        let written = if step.change.writes.is_empty() || self.is_trial {
+            Ok(())
+        } else if Instant::now() > until {
+            Err(StoreError::Busy)
+        } else {
+            self.store.commit(&step.change, None, self.now).await
         };
         match written {
             Ok(()) => {
@@ -234,7 +235,7 @@ fn named<F: Stored>(kept: F::Kept) -> Option<(ExternalId, F::Kept)> {
 /// The groups that name no record whose own lines are still waiting, nor one that another of them names: what changes with two
 /// records is changed by one after the other. The first that is left where they all name each other.
 fn next_wave<'a>(waiting: &mut Vec<Group<'a>>) -> Vec<Group<'a>> {
-    let keys: BTreeSet<&ExternalId> = waiting.iter().map(|group| group.external).collect();
+    let keys: BTreeSet<&'a ExternalId> = waiting.iter().map(|group| group.external).collect();
     let waits = |group: &Group<'_>| {
         let mut others = group.names.iter().filter(|name| *name != group.external);
         others.any(|name| keys.contains(name))
@@ -247,11 +248,12 @@ fn next_wave<'a>(waiting: &mut Vec<Group<'a>>) -> Vec<Group<'a>> {
         }
         is_free
     };
-    let (ready, later): (Vec<_>, Vec<_>) = waiting.clone().into_iter().partition(|group| is_ready(group));
-    if ready.is_empty() {
-        return vec![waiting.remove(0)];
-    }
+    let all = std::mem::take(waiting).into_iter();
+    let (mut ready, later): (Vec<_>, Vec<_>) = all.partition(|group| is_ready(group));
     *waiting = later;
+    if ready.is_empty() {
+        ready.push(waiting.remove(0));
+    }
     ready
 }
 

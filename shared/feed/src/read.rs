@@ -13,7 +13,6 @@ use portal_store::StoreError;
 use crate::{Batch, Taken};
 
 /// The lines of a batch about one record.
-#[derive(Clone)]
 pub(crate) struct Group<'a> {
     /// Where they are in the batch.
     pub(crate) rows: Vec<usize>,

@@ -79,7 +79,11 @@ pub fn is_operators(operation: &str) -> bool {
 /// Whether an operation is one of the platform's own systems, which bring a service token.
 #[must_use]
 pub fn is_services(operation: &str) -> bool {
-    let is_service = |path: &str| path.starts_with("/v1/ingest/") || path == "/v1/changes";
+    let is_service = |path: &str| {
+        ["/v1/ingest/", "/v1/fhir/", "/v1/changes"]
+            .iter()
+            .any(|theirs| path.starts_with(theirs))
+    };
     let is_theirs = |route: &Route| route.operation == operation && is_service(&route.path);
     routes().iter().any(is_theirs)
 }

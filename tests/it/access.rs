@@ -99,6 +99,7 @@ const TABLE: &[Row] = &[
     // What the platform's own systems do is no person's: only a service token opens it.
     ("ingest_records",        "",                    [401, 401, 401, 401, 401, 401, 401, 401, 401]),
     ("list_changes",          "",                    [401, 401, 401, 401, 401, 401, 401, 401, 401]),
+    ("take_resources",        "",                    [401, 401, 401, 401, 401, 401, 401, 401, 401]),
 ];
 
 /// The codes that say why somebody may not do something.

@@ -51,6 +51,9 @@ const EXCEPTIONS: &[(&str, &str, u32)] = &[
     ("ingest_records", "one patient who is deleted", 5),
     // The token says whose feed it is.
     ("list_changes", "", 2),
+    // Beside those: what ids and identifiers stand for, the sites that are named, and the write of what is remembered.
+    ("take_resources", "", 6),
+    ("take_resources", "one patient who is known, sent again", 5),
     // One more write makes the account.
     // That a link is handed out is in the audit log before it is.
     ("get_export", "", 2),

@@ -181,7 +181,9 @@ fn the_template_lists_each_route_once_with_the_function_that_serves_it() {
             );
             assert_eq!(value["Properties"]["ApiId"]["Ref"], "Api", "{event}");
             // The authorizer knows the tokens of the identity provider; service tokens are looked up by the function.
-            let is_service = path.starts_with("/v1/ingest") || path == "/v1/changes";
+            let is_service = ["/v1/ingest/", "/v1/fhir/", "/v1/changes"]
+                .iter()
+                .any(|theirs| path.starts_with(theirs));
             let authorizer = &value["Properties"]["Auth"];
             let expected = if is_service {
                 json!({ "Authorizer": "NONE" })

@@ -29,6 +29,13 @@ fn specialist() -> Value {
     })
 }
 
+fn assignment() -> Value {
+    json!({
+        "specialist": name("specialists", "greta"), "sites": [name("sites", "north")], "specializations": ["Sleep medicine"],
+        "availability": [{ "day": "monday", "from": "09:00", "until": "12:00" }],
+    })
+}
+
 fn booking(status: &str) -> Value {
     json!({
         "site": name("sites", "north"), "patient": name("patients", "mia"), "specialist": name("specialists", "greta"),
@@ -63,11 +70,12 @@ fn enrollment(clinic: &Clinic<'_>) -> Value {
 }
 
 /// One line of each type, in the order in which they name each other.
-fn everything(clinic: &Clinic<'_>) -> [(&'static str, Value); 7] {
+fn everything(clinic: &Clinic<'_>) -> [(&'static str, Value); 8] {
     [
         ("sites", upsert("sites", "north", 1, &site())),
         ("patients", upsert("patients", "mia", 1, &patient("Mia"))),
         ("specialists", upsert("specialists", "greta", 1, &specialist())),
+        ("assignments", upsert("assignments", "a1", 1, &assignment())),
         ("enrollments", upsert("enrollments", "e1", 1, &enrollment(clinic))),
         ("bookings", upsert("bookings", "b1", 1, &booking("booked"))),
         ("transactions", upsert("stripe", "pay1", 1, &payment())),
@@ -245,6 +253,16 @@ async fn a_line_that_names_what_is_not_known_says_which_name() {
             "/data/parent",
         ),
         ("notes", with(note(), "patient", unknown()), "/data/patient"),
+        (
+            "assignments",
+            with(assignment(), "specialist", unknown()),
+            "/data/specialist",
+        ),
+        (
+            "assignments",
+            with(assignment(), "sites", json!([unknown()])),
+            "/data/sites/0",
+        ),
     ] {
         let answer = service.feed(of, &[upsert(of, "new", 1, &data)]).await.expect(200);
         assert_eq!(answer.text_at("/results/0/error/pointer"), pointer, "{of} {data}");
@@ -364,6 +382,7 @@ async fn what_a_source_deletes_is_gone_until_it_is_told_anew() {
         ("transactions", "stripe", "pay1", Some("/transactions")),
         ("bookings", "bookings", "b1", Some("/bookings")),
         ("enrollments", "enrollments", "e1", None),
+        ("assignments", "assignments", "a1", None),
         ("specialists", "specialists", "greta", Some("/specialists")),
         ("patients", "patients", "mia", Some("/patients")),
     ] {

@@ -30,6 +30,7 @@ mod documents;
 mod events;
 mod exports;
 mod faults;
+mod fhir;
 mod http;
 mod idempotency;
 mod ingest;

@@ -135,7 +135,7 @@ impl From<Refusal> for IngestErrorView {
 /// again, late or in another order, the newest state stays. So no `Idempotency-Key` is needed; one that is sent is not looked at.
 #[utoipa::path(post, path = "/v1/ingest/{type}", tag = "ingest",
     request_body(content((Vec<IngestLine> = "application/json"), (IngestLine = "application/x-ndjson"))),
-    params(("type" = String, Path, description = "`sites`, `patients`, `specialists`, `enrollments`, `bookings`, `transactions` or `notes`"),
+    params(("type" = String, Path, description = "`sites`, `patients`, `specialists`, `assignments`, `enrollments`, `bookings`, `transactions` or `notes`"),
            BatchQuery),
     security(("service" = [])),
     responses((status = 200, description = "A result a line", body = IngestView),
@@ -154,7 +154,7 @@ pub(crate) async fn ingest_records(
     let begun = if query.dry_run {
         bearer.tried(now)
     } else {
-        bearer.ingested(of, lines.len(), now)
+        bearer.ingested(of.as_str(), lines.len(), now)
     };
     web.store.commit(&begun, None, now).await?;
     let feeding = Feeding {

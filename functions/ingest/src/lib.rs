@@ -2,6 +2,7 @@
 
 mod batch;
 mod changes;
+mod fhir;
 
 use portal_app::Web;
 use portal_http::Routes;
@@ -13,4 +14,5 @@ pub fn routes() -> Routes<Web> {
     Routes::default()
         .with(routes!(batch::ingest_records))
         .with(routes!(changes::list_changes))
+        .with(routes!(fhir::take_resources))
 }

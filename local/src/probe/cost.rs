@@ -8,7 +8,7 @@ use portal_store::request::Tally;
 use serde_json::json;
 
 use super::person::{Person, Request};
-use super::service::{gone_patient, patient, site};
+use super::service::{gone_patient, patient, resource, site};
 use super::{Probe, Scene, Who, is_operators, is_services, routes};
 use crate::stack::Failure;
 
@@ -95,6 +95,7 @@ impl Probe {
             "update_patient" => vec![self.scene().await?.renamed().await?],
             "list_audit_events" => self.by_actor_and_object().await?,
             "ingest_records" => self.known_and_not().await?,
+            "take_resources" => vec![self.known_resource().await?],
             _ => Vec::new(),
         })
     }
@@ -305,6 +306,13 @@ impl Probe {
         let request = Request::get(scene.path(&format!("/exports/{}", export.id)));
         self.price("get_export", "not written yet", &scene.founder, &request)
             .await
+    }
+
+    async fn known_resource(&self) -> Result<Priced, Failure> {
+        let service = self.service().await?;
+        service.send(&resource()).await?.success()?;
+        let again = "one patient who is known, sent again";
+        self.price("take_resources", again, &service, &resource()).await
     }
 
     async fn by_actor_and_object(&self) -> Result<Vec<Priced>, Failure> {

@@ -60,6 +60,15 @@ pub(super) fn gone_patient() -> Request {
     batch("patients", "mia", 2, "delete", None)
 }
 
+/// A patient in FHIR who is not known.
+pub(super) fn resource() -> Request {
+    let patient = json!({
+        "resourceType": "Patient", "id": "17", "meta": { "versionId": "1", "lastUpdated": "2026-01-01T00:00:00Z" },
+        "identifier": [{ "system": "mrn", "value": "17" }], "name": [{ "family": "Berg", "given": ["Mia"] }],
+    });
+    Request::post("/v1/fhir/R4", patient)
+}
+
 impl Scene<'_> {
     /// A request of `operation` that succeeds, if it is one of these.
     pub(super) async fn about_services(&self, operation: &str) -> Result<Option<Request>, Failure> {
@@ -77,6 +86,7 @@ impl Scene<'_> {
             }
             "ingest_records" => site(),
             "list_changes" => Request::get("/v1/changes"),
+            "take_resources" => resource(),
             _ => return Ok(None),
         }))
     }

@@ -12,6 +12,7 @@ use crate::due::Due;
 use crate::email::EmailAddress;
 use crate::export::Export;
 use crate::feed::Told;
+use crate::fhir::{Alias, Remembered};
 use crate::id::{AccountId, InviteId, OrganizationId, RoleId, SiteId};
 use crate::ingest::Naming;
 use crate::invite::{Delivery, Invite};
@@ -67,6 +68,10 @@ pub enum Write {
     },
     /// What a natural key stands for, in its next revision or for the first time.
     NamingPut(Naming),
+    /// What is remembered of a resource beside its record, in its next revision or for the first time.
+    ResourcePut(Box<Remembered>),
+    /// For which record the id of a resource stands, for good.
+    AliasCreate(Alias),
     /// The seats of a new root organization.
     SeatsCreate(Seats),
     /// The counts of a new organization, with its first member an admin.

@@ -157,6 +157,13 @@ codes! {
     CurrencyMismatch "currency_mismatch" Invalid "A refund or reversal has the currency of what it is of.";
     ParentMismatch "parent_mismatch" Invalid "The entry does not belong to such a one.";
     StatusInvalid "status_invalid" Invalid "Such an entry cannot have this status now.";
+    ElementMissing "element_missing" Invalid "An element is missing.";
+    ModifierUnknown "modifier_unknown" Invalid "The resource is modified by an extension or rules that are not known here.";
+    InvariantBroken "invariant_broken" Invalid "Elements of the resource do not go together.";
+    ParticipantsInvalid "participants_invalid" Invalid "A booking is of one patient with a specialist.";
+    ResourceUnsupported "resource_unsupported" Invalid "Resources of this type are not read here.";
+    ResourceDuplicate "resource_duplicate" Conflict "Another resource is called so.";
+    InteractionUnsupported "interaction_unsupported" Invalid "This is not done here.";
     LanguageTagInvalid "language_tag_invalid" Invalid "This is not a language tag.";
     PhoneInvalid "phone_invalid" Invalid "This is not a telephone number.";
     DateInvalid "date_invalid" Invalid "The date cannot be so here.";

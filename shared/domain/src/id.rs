@@ -129,6 +129,8 @@ ids! {
     BookingId = "bok";
     /// A transaction.
     TransactionId = "txn";
+    /// An assignment of a specialist that is told apart.
+    AssignmentId = "asg";
     /// A note on a patient.
     NoteId = "not";
     /// A service token.
@@ -166,6 +168,8 @@ macro_rules! pairs {
 pairs! {
     /// An enrollment by its patient and its sponsor: one patient has one with each.
     EnrollmentId { patient: PatientId, sponsor: OrganizationId, }
+    /// An assignment by its specialist, with whom it is kept.
+    AssignmentPlace { specialist: SpecialistId, assignment: AssignmentId, }
     /// A note by its patient, where it is kept.
     NotePlace { patient: PatientId, note: NoteId, }
 }

@@ -15,6 +15,7 @@ pub mod email;
 pub mod export;
 pub mod external;
 pub mod feed;
+pub mod fhir;
 pub mod id;
 pub mod ingest;
 pub mod invite;

@@ -256,6 +256,8 @@ impl Patient {
             &references.sites,
             MOST_REGISTRATIONS,
             "/registrations",
+            kept.map_or(&[], |kept| &kept.registrations),
+            sourced.stamp.occurred_at,
         )?;
         let birth_date = record.birth_date.map(|on| born(on, now));
         let identity = Identity {

@@ -243,14 +243,16 @@ pub struct Presence {
 pub struct PresenceRecord {
     /// The site.
     pub site: ExternalId,
-    /// When they came.
-    pub joined_at: Moment,
+    /// When they came; as it was told before, or at the line's time, if not given.
+    #[serde(default)]
+    pub joined_at: Option<Moment>,
     /// Whether they are still there.
     #[serde(default)]
     pub status: PresenceStatus,
 }
 
-/// Where a person is, by site: at most `most` sites, each found among `sites`.
+/// Where a person is, by site: at most `most` sites, each found among `sites`. When they came, if that is not told, is what is
+/// `known` of the site, or else `occurred_at`.
 ///
 /// # Errors
 /// At its place in `field`: [`Code::SiteUnknown`], and [`Code::FieldsInvalid`] for a site that is named twice; at `field`,
@@ -260,6 +262,8 @@ pub(crate) fn presences(
     sites: &BTreeMap<ExternalId, Place>,
     most: usize,
     field: &str,
+    known: &[Presence],
+    occurred_at: Timestamp,
 ) -> Result<Vec<Presence>, Refusal> {
     if records.len() > most {
         let detail = format!("must be {most} sites at most");
@@ -273,7 +277,11 @@ pub(crate) fn presences(
         let presence = Presence {
             site: place.site,
             shards: place.shards,
-            joined_at: record.joined_at.into(),
+            joined_at: record
+                .joined_at
+                .map(Timestamp::from)
+                .or_else(|| joined_at(known, Some(place.site)))
+                .unwrap_or(occurred_at),
             status: record.status,
         };
         if found.insert(place.site, presence).is_some() {

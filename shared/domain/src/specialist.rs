@@ -2,6 +2,7 @@
 //!
 //! Whether somebody may practise is decided here: a source can submit a specialist for review, and never approve one.
 
+mod assignment;
 mod availability;
 mod credential;
 mod query;
@@ -15,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::assignment::{Assignment, AssignmentRecord, MOST_TOLD_APART, Parts, Work};
 pub use self::availability::{Availability, ClockTime, Day, Window};
 pub use self::credential::{Check, Credential, CredentialStatus, EXPIRING, MOST_CREDENTIALS};
 pub use self::query::{Listing, SpecialistQuery, SpecialistRow};
@@ -120,6 +122,9 @@ pub struct Specialist {
     pub review: Review,
     /// Where they practise, by site.
     pub assignments: Vec<Presence>,
+    /// The parts that sites, specializations and availability are put together from, where they are told in parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Parts>,
     /// What members want changed and the source has not answered yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested: Option<RequestedOfSpecialist>,
@@ -198,6 +203,13 @@ pub struct SpecialistRecord {
     /// Where they practise.
     #[serde(default)]
     pub assignments: Vec<PresenceRecord>,
+    /// Whether they practise at all.
+    #[serde(default = "active")]
+    pub active: bool,
+}
+
+const fn active() -> bool {
+    true
 }
 
 /// What the names in a specialist's record stand for.
@@ -286,11 +298,13 @@ impl Specialist {
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         let occurred_at = sourced.stamp.occurred_at;
-        let assignments = presences(
+        let presences = presences(
             &record.assignments,
             &references.sites,
             MOST_ASSIGNMENTS,
             "/assignments",
+            kept.map_or(&[], Self::own_presences),
+            occurred_at,
         )?;
         credential::check(&record.credentials)?;
         let amount = record.price.map(priced).transpose()?;
@@ -301,14 +315,23 @@ impl Specialist {
             locale: record.locale,
             time_zone: record.time_zone,
             languages: record.languages,
-            specializations: record.specializations,
+            specializations: Vec::new(),
             expertise: record.expertise,
             education: record.education,
             experience_years: record.experience_years,
             session_minutes: record.session_minutes,
-            availability: record.availability,
+            availability: Availability::default(),
         }
         .checked()?;
+        let parts = Parts {
+            own: Work {
+                presences,
+                specializations: record.specializations,
+                availability: record.availability,
+            },
+            is_active: record.active,
+            assignments: kept.map_or_else(Vec::new, Self::told_apart),
+        };
         let before = kept.and_then(|kept| kept.price);
         let price = amount.map(|amount| match before {
             Some(price) if price.amount == amount => price,
@@ -319,9 +342,8 @@ impl Specialist {
         });
         let review = kept.map_or(Review::Draft, |kept| kept.review.clone());
         let requested = kept.and_then(|kept| kept.requested.clone());
-        Ok(Self {
+        let taken = Self {
             id: kept.map_or_else(|| SpecialistId::mint(now), |kept| kept.id),
-            requested: requested.and_then(|old| old.after(&profile, price, occurred_at)),
             profile,
             price,
             credentials: record.credentials,
@@ -329,12 +351,19 @@ impl Specialist {
                 Some(at) => review.put_forward(at.into()),
                 None => review,
             },
-            assignments,
+            assignments: Vec::new(),
+            parts: None,
+            requested: None,
             sourced: Some(sourced),
             deleted_at: None,
             rev: kept.map_or(1, |kept| kept.rev + 1),
             created_at: kept.map_or(now, |kept| kept.created_at),
             updated_at: now,
+        };
+        let taken = taken.put_together(parts, "/assignments")?;
+        Ok(Self {
+            requested: requested.and_then(|old| old.after(&taken.profile, price, occurred_at)),
+            ..taken
         })
     }
 
@@ -346,6 +375,7 @@ impl Specialist {
             price: None,
             credentials: Vec::new(),
             assignments: Vec::new(),
+            parts: None,
             requested: None,
             sourced: Some(sourced),
             deleted_at: Some(now),

@@ -446,9 +446,9 @@ pub struct Service {
 }
 
 impl Service {
-    /// What begins a batch of `lines` of a type: it is counted, and told in the platform's own log.
+    /// What begins a batch of `lines` of a type, or in another language than ours: it is counted, and told in the platform's own log.
     #[must_use]
-    pub fn ingested(&self, of: RecordType, lines: usize, now: Timestamp) -> Change {
+    pub fn ingested(&self, of: &str, lines: usize, now: Timestamp) -> Change {
         let token = self.credential.token;
         let actor = Actor::Service {
             token,
@@ -456,7 +456,7 @@ impl Service {
         };
         let log = OrganizationId::PLATFORM;
         let event = AuditEvent::new(log, Verb::RecordsIngested, actor, &token, &self.origin, now)
-            .changed("type", None, Some(of.as_str().to_owned()))
+            .changed("type", None, Some(of.to_owned()))
             .changed("lines", None, Some(lines.to_string()));
         Change::audited(event).counted(BATCHES_PER_TOKEN.used_by(token.to_string(), now))
     }

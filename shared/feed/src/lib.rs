@@ -3,8 +3,10 @@
 //! Everything that lines need is read at once; then each record is decided and written for itself, several at a time. What
 //! was written stays written when the rest cannot be: sent again, it is known and changes nothing.
 
+mod assignment;
 mod booking;
 mod enrollment;
+mod fhir;
 mod note;
 mod patient;
 mod read;
@@ -22,13 +24,14 @@ use portal_domain::change::{Change, Write};
 use portal_domain::code::{Code, Refusal};
 use portal_domain::external::{ExternalId, SourceName};
 use portal_domain::ingest::{
-    Bookings, End, Enrollments, Line, Named, Naming, Notes, Outcome, Patients, RecordType, Settled, Sites,
-    Specialists, Transactions, groups, settle,
+    Assignments, Bookings, End, Enrollments, Line, Named, Naming, Notes, Outcome, Patients, RecordType,
+    Settled, Sites, Specialists, Transactions, groups, settle,
 };
 use portal_store::{Store, StoreError, pause};
 use tokio::time::Instant;
 
-use crate::read::{Group, Ready, Stored};
+pub use crate::fhir::Resource;
+use crate::read::{Group, Pretended, Ready, Stored};
 
 /// How many records are written at the same time.
 const AT_ONCE: usize = 16;
@@ -70,6 +73,21 @@ impl Taken {
     }
 }
 
+/// What is on the way: for how long records are still begun, and what there would be by now if this was not only tried.
+struct Course {
+    until: Instant,
+    pretended: Pretended,
+}
+
+impl Course {
+    fn begin() -> Self {
+        Self {
+            until: Instant::now() + PATIENCE,
+            pretended: Pretended::default(),
+        }
+    }
+}
+
 /// A change that is still to be committed, for the record of this id.
 struct Step {
     id: Option<String>,
@@ -86,19 +104,42 @@ impl Batch<'_> {
         of: RecordType,
         lines: &[Result<Line, Refusal>],
     ) -> Result<Vec<Taken>, StoreError> {
-        match of {
-            RecordType::Sites => self.feed::<Sites>(lines).await,
-            RecordType::Patients => self.feed::<Patients>(lines).await,
-            RecordType::Specialists => self.feed::<Specialists>(lines).await,
-            RecordType::Enrollments => self.feed::<Enrollments>(lines).await,
-            RecordType::Bookings => self.feed::<Bookings>(lines).await,
-            RecordType::Transactions => self.feed::<Transactions>(lines).await,
-            RecordType::Notes => self.feed::<Notes>(lines).await,
-        }
+        self.take_on(of, lines, &mut Course::begin()).await
     }
 
-    async fn feed<F: Stored>(&self, lines: &[Result<Line, Refusal>]) -> Result<Vec<Taken>, StoreError> {
-        let until = Instant::now() + PATIENCE;
+    /// The same, after lines of other types that are taken together with these.
+    async fn take_on(
+        &self,
+        of: RecordType,
+        lines: &[Result<Line, Refusal>],
+        course: &mut Course,
+    ) -> Result<Vec<Taken>, StoreError> {
+        Ok(match of {
+            RecordType::Sites => self.feed::<Sites>(lines, course).await?.0,
+            RecordType::Patients => {
+                let (taken, pretended) = self.feed::<Patients>(lines, course).await?;
+                course.pretended.patients.extend(pretended);
+                taken
+            }
+            RecordType::Specialists => {
+                let (taken, pretended) = self.feed::<Specialists>(lines, course).await?;
+                course.pretended.specialists.extend(pretended);
+                taken
+            }
+            RecordType::Assignments => self.feed::<Assignments>(lines, course).await?.0,
+            RecordType::Enrollments => self.feed::<Enrollments>(lines, course).await?.0,
+            RecordType::Bookings => self.feed::<Bookings>(lines, course).await?.0,
+            RecordType::Transactions => self.feed::<Transactions>(lines, course).await?.0,
+            RecordType::Notes => self.feed::<Notes>(lines, course).await?.0,
+        })
+    }
+
+    /// What becomes of the lines, and the records that there would be if it was not only tried.
+    async fn feed<F: Stored>(
+        &self,
+        lines: &[Result<Line, Refusal>],
+        course: &Course,
+    ) -> Result<(Vec<Taken>, BTreeMap<ExternalId, F::Kept>), StoreError> {
         let mut all: Vec<Taken> = lines
             .iter()
             .map(|line| Taken::failed(line.as_ref().err().cloned().unwrap_or_else(busy)))
@@ -110,10 +151,10 @@ impl Batch<'_> {
         let mut pretended = BTreeMap::new();
         while !waiting.is_empty() {
             let ready = next_wave(&mut waiting);
-            let read = Ready::<F>::read(self, &ready, &pretended).await?;
+            let read = Ready::<F>::read(self, &ready, &pretended, &course.pretended).await?;
             let mut records = Vec::with_capacity(ready.len());
             for group in &ready {
-                records.push(self.take_group(group, &read, until));
+                records.push(self.take_group(group, &read, course));
             }
             let taken: Vec<_> = stream::iter(records).buffer_unordered(AT_ONCE).collect().await;
             for (rows, results, kept) in taken {
@@ -123,7 +164,7 @@ impl Batch<'_> {
                 pretended.extend(kept.into_iter().filter_map(named::<F>));
             }
         }
-        Ok(all)
+        Ok((all, pretended))
     }
 
     /// Takes the lines about one record; again if what that rests on has changed meanwhile.
@@ -131,12 +172,12 @@ impl Batch<'_> {
         &self,
         group: &'g Group<'_>,
         read: &Ready<F>,
-        until: Instant,
+        course: &Course,
     ) -> (&'g [usize], Vec<Taken>, Vec<F::Kept>) {
         let mut anew: Option<Ready<F>> = None;
         for attempt in 0..ATTEMPTS {
             let read = anew.as_ref().unwrap_or(read);
-            match self.try_group(group, read, until).await {
+            match self.try_group(group, read, course.until).await {
                 Ok((taken, kept)) => return (&group.rows, taken, kept),
                 Err((StoreError::Stale, _)) => {}
                 Err((error, outcomes)) => {
@@ -144,7 +185,8 @@ impl Batch<'_> {
                 }
             }
             pause(attempt).await;
-            match Ready::read(self, std::slice::from_ref(group), &BTreeMap::new()).await {
+            let group_alone = std::slice::from_ref(group);
+            match Ready::read(self, group_alone, &BTreeMap::new(), &course.pretended).await {
                 Ok(read) => anew = Some(read),
                 Err(error) => return (&group.rows, group.failed(&refusal(error)), Vec::new()),
             }

@@ -8,6 +8,8 @@ use portal_domain::code::Refusal;
 use portal_domain::external::ExternalId;
 use portal_domain::ingest::{Content, Feed, Known, Line, Named, Naming, RecordType};
 use portal_domain::json;
+use portal_domain::patient::Patient;
+use portal_domain::specialist::Specialist;
 use portal_store::StoreError;
 
 use crate::{Batch, Taken};
@@ -105,19 +107,30 @@ impl<F: Stored> Asked<'_, F> {
     }
 }
 
+/// Records of other types that would be kept by now if this was not only tried, by their names.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pretended {
+    pub(crate) patients: BTreeMap<ExternalId, Patient>,
+    pub(crate) specialists: BTreeMap<ExternalId, Specialist>,
+}
+
 /// What names of a source stand for.
-#[derive(Debug, Default)]
-pub(crate) struct Found(BTreeMap<Name, Naming>);
+#[derive(Debug)]
+pub(crate) struct Found {
+    namings: BTreeMap<Name, Naming>,
+    /// What else they would stand for.
+    pub(crate) pretended: Pretended,
+}
 
 impl Found {
     /// What a name stands for.
     pub(crate) fn naming(&self, of: RecordType, external: &ExternalId) -> Option<&Naming> {
-        self.0.get(&(of, external.clone()))
+        self.namings.get(&(of, external.clone()))
     }
 
     /// The ids of all records of a type.
     pub(crate) fn all<I: FromStr>(&self, of: RecordType) -> BTreeMap<ExternalId, I> {
-        let all = self.0.iter().filter(|((kind, _), _)| *kind == of);
+        let all = self.namings.iter().filter(|((kind, _), _)| *kind == of);
         all.filter_map(|((_, name), naming)| Some((name.clone(), naming.id()?.parse().ok()?)))
             .collect()
     }
@@ -136,6 +149,7 @@ impl<F: Stored> Ready<F> {
         batch: &Batch<'_>,
         groups: &[Group<'_>],
         pretended: &BTreeMap<ExternalId, F::Kept>,
+        others: &Pretended,
     ) -> Result<Self, StoreError> {
         let records: Vec<F::Record> = groups
             .iter()
@@ -145,12 +159,11 @@ impl<F: Stored> Ready<F> {
         let names: BTreeSet<Name> = own.chain(records.iter().flat_map(F::names)).collect();
         let names = names.iter().map(|(of, external)| (*of, external));
         let namings = batch.store.namings(batch.source, names).await?;
-        let found = Found(
-            namings
-                .into_iter()
-                .map(|naming| ((naming.of, naming.external.clone()), naming))
-                .collect(),
-        );
+        let by_name = |naming: Naming| ((naming.of, naming.external.clone()), naming);
+        let found = Found {
+            namings: namings.into_iter().map(by_name).collect(),
+            pretended: others.clone(),
+        };
         let ids = groups
             .iter()
             .filter_map(|group| found.naming(F::TYPE, group.external)?.id())

@@ -42,10 +42,10 @@ impl Batch<'_> {
     pub(crate) async fn patients(&self, found: &Found) -> Result<Named<Patient>, StoreError> {
         let names: BTreeMap<_, PatientId> = found.all(RecordType::Patients);
         let patients = self.store.fed_patients(names.values().copied()).await?;
-        Ok(by_name(
-            names,
-            patients.into_iter().map(|patient| (patient.id, patient)),
-        ))
+        let by_id = patients.into_iter().map(|patient| (patient.id, patient));
+        let mut all = by_name(names, by_id);
+        all.extend(found.pretended.patients.clone());
+        Ok(all)
     }
 
     /// The patients that are named and were not deleted.
@@ -62,7 +62,9 @@ impl Batch<'_> {
         let by_id = specialists
             .into_iter()
             .map(|specialist| (specialist.id, specialist));
-        Ok(by_name(names, by_id))
+        let mut all = by_name(names, by_id);
+        all.extend(found.pretended.specialists.clone());
+        Ok(all)
     }
 
     /// Which of these organizations there are.

@@ -51,6 +51,15 @@ impl Reply {
         Self::with_body(StatusCode::OK, view)
     }
 
+    /// `status` with `view`, which is FHIR.
+    #[must_use]
+    pub fn fhir(status: StatusCode, view: &impl View) -> Self {
+        let mut reply = Self::with_body(status, view);
+        let media_type = "application/fhir+json".to_owned();
+        reply.headers.push((CONTENT_TYPE.to_string(), media_type));
+        reply
+    }
+
     /// 201 with the new resource, which is at `location`.
     #[must_use]
     pub fn created(view: &impl View, location: String) -> Self {

@@ -72,7 +72,8 @@ impl ApiError {
 }
 
 /// The status of each kind of refusal.
-pub(crate) const fn status(kind: Kind) -> StatusCode {
+#[must_use]
+pub const fn status(kind: Kind) -> StatusCode {
     match kind {
         Kind::Malformed => StatusCode::BAD_REQUEST,
         Kind::Unauthenticated => StatusCode::UNAUTHORIZED,

@@ -14,7 +14,7 @@ mod routes;
 pub mod view;
 
 pub use answer::{ListView, Reply, View};
-pub use error::ApiError;
+pub use error::{ApiError, status};
 pub use extract::batch::Batch;
 pub use extract::caller::Caller;
 pub use extract::idempotent::{Idempotent, Nothing};
@@ -24,6 +24,7 @@ pub use extract::list::{LARGEST_PAGE, List, NoFilter, Paging};
 pub use extract::member::Member;
 pub use extract::path::Path;
 pub use extract::query::Query;
+pub use extract::resources::Resources;
 pub use extract::service::Service;
 pub use function::{Error, Function, consume, run};
 pub use perform::Decision;

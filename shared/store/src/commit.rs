@@ -178,6 +178,11 @@ fn stage(transaction: Transaction, write: &Write, now: Timestamp) -> Result<Tran
         Write::TokenPut { new, old } => token::put(transaction, new, old.as_ref())?,
         Write::NamingPut(naming) if naming.rev == 1 => transaction.create(naming, Failing::Stale)?,
         Write::NamingPut(naming) => transaction.replace(naming, naming.rev)?,
+        Write::ResourcePut(resource) if resource.rev == 1 => {
+            transaction.create(resource.as_ref(), Failing::Stale)?
+        }
+        Write::ResourcePut(resource) => transaction.replace(resource.as_ref(), resource.rev)?,
+        Write::AliasCreate(alias) => transaction.create(alias, Failing::Stale)?,
         Write::SeatsCreate(seats) => transaction.create(seats, Failing::Stale)?,
         Write::CountsCreate(organization) => {
             transaction.create(&count::Counts::first(*organization), Failing::Stale)?

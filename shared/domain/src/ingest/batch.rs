@@ -42,9 +42,9 @@ pub trait Feed {
     fn deleted(&self, kept: &Self::Kept, sourced: Sourced) -> Result<Self::Next, Refusal>;
 }
 
-/// Whether the last that was said of a record is that it is no more.
-fn is_deleted<F: Feed>(kept: &F::Kept) -> bool {
-    F::sourced(kept).is_some_and(|sourced| sourced.digest == Content::Delete.digest())
+/// Whether something is said of a record, and the last of it is not that it is no more.
+fn is_living<F: Feed>(kept: &F::Kept) -> bool {
+    F::sourced(kept).is_some_and(|sourced| sourced.digest != Content::Delete.digest())
 }
 
 /// Which state of a record was taken.
@@ -149,10 +149,12 @@ pub fn settle<F: Feed>(
     let mut winner: Option<usize> = None;
     for (row, line) in lines.iter().enumerate() {
         let sourced = sourced(source, line);
-        let age = mark
-            .as_ref()
-            .map_or(Age::Newer, |mark| line.stamp.against(mark.stamp));
         let is_told = mark.as_ref().is_some_and(|mark| mark.digest == sourced.digest);
+        let age = match &mark {
+            Some(_) if is_told && !line.is_dated => Age::Same,
+            Some(mark) => line.stamp.against(mark.stamp),
+            None => Age::Newer,
+        };
         let outcome = match (age, winner) {
             (Age::Older, None) => Outcome::SkippedStale,
             (Age::Older, Some(_)) => Outcome::SupersededInBatch,
@@ -193,7 +195,7 @@ fn next<F: Feed>(
     sourced: Sourced,
     kept: Option<&F::Kept>,
 ) -> Result<(Outcome, End<F::Next>), Refusal> {
-    let is_living = kept.is_some_and(|kept| !is_deleted::<F>(kept));
+    let is_living = kept.is_some_and(is_living::<F>);
     match &line.content {
         Content::Upsert(data) => {
             let next = json::read(data.clone()).and_then(|record| feed.taken(record, sourced, kept));
@@ -283,6 +285,7 @@ mod tests {
                 version: Some(version),
                 occurred_at: now(),
             },
+            is_dated: true,
             content: number.map_or(Content::Delete, |number| {
                 Content::Upsert(json!({ "number": number }))
             }),
@@ -316,7 +319,7 @@ mod tests {
         /// What can be seen of it: the living records, and which state of each record is known.
         fn seen(&self) -> BTreeMap<&ExternalId, (Option<Mark>, Option<i64>)> {
             let living = |known: &Known<Thing>| {
-                let kept = known.kept().filter(|thing| !is_deleted::<Things>(thing));
+                let kept = known.kept().filter(|thing| is_living::<Things>(thing));
                 kept.map(|thing| thing.number)
             };
             self.0
@@ -377,6 +380,24 @@ mod tests {
             taken(&[two, line(1, 3, None)]),
             ["superseded_in_batch", "unchanged"]
         );
+    }
+
+    #[test]
+    fn what_is_not_dated_is_the_newest_unless_it_is_what_is_known() {
+        let mut world = World::default();
+        let mut take = |number: i64, second: i64| {
+            let mut line = line(1, 0, Some(number));
+            line.is_dated = false;
+            line.stamp = Stamp {
+                version: None,
+                occurred_at: now() + jiff::SignedDuration::from_secs(second),
+            };
+            words(&world.take(&[line]))
+        };
+        assert_eq!(take(1, 0), ["created"]);
+        assert_eq!(take(1, 1), ["unchanged"]);
+        assert_eq!(take(2, 2), ["updated"]);
+        assert_eq!(take(1, 3), ["updated"]);
     }
 
     #[test]

@@ -60,6 +60,8 @@ pub struct Line {
     pub external: ExternalId,
     /// Which state of it this is.
     pub stamp: Stamp,
+    /// Whether the source says so itself. Else it is the newest state, unless it is what is known.
+    pub is_dated: bool,
     /// What it says.
     pub content: Content,
 }
@@ -115,6 +117,7 @@ impl Line {
                 version: envelope.version,
                 occurred_at: occurred_at.unwrap_or(envelope.occurred_at),
             },
+            is_dated: true,
             content,
         })
     }

@@ -3,6 +3,7 @@
 //! A line says what one record is, never how it changed. So lines may come twice, late, and in any order: the newest state of a
 //! record stays, whatever batches it came in.
 
+mod assignment;
 mod batch;
 mod booking;
 mod enrollment;
@@ -17,6 +18,7 @@ mod transaction;
 
 use serde::{Deserialize, Serialize};
 
+pub use assignment::{Assigned, AssignmentTaken, Assignments};
 pub use batch::{End, Feed, Known, Mark, Settled, groups, settle};
 pub use booking::{BookingTaken, Bookings};
 pub use enrollment::Enrollments;
@@ -66,6 +68,8 @@ types! {
     Patients "patients";
     /// People who care for them.
     Specialists "specialists";
+    /// Where, when and in which specialties specialists work, each told apart from who they are.
+    Assignments "assignments";
     /// Patients whom an organization sponsors.
     Enrollments "enrollments";
     /// Appointments.

@@ -96,8 +96,9 @@ pub struct EnrollmentRecord {
     pub site: Option<ExternalId>,
     /// How far it is.
     pub status: EnrollmentStatus,
-    /// Since when.
-    pub enrolled_at: Moment,
+    /// Since when; as it was told before, or since the line's time, if not given.
+    #[serde(default)]
+    pub enrolled_at: Option<Moment>,
     /// Until when, once it is over.
     #[serde(default)]
     pub ended_at: Option<Moment>,
@@ -116,12 +117,12 @@ pub struct EnrollmentReferences {
 }
 
 impl EnrollmentRecord {
-    fn checked(&self) -> Result<(), Refusal> {
+    fn checked(&self, enrolled_at: Timestamp) -> Result<(), Refusal> {
         let Some(ended_at) = self.ended_at else {
             return Ok(());
         };
         let is_over = matches!(self.status, EnrollmentStatus::Inactive | EnrollmentStatus::Closed);
-        if ended_at < self.enrolled_at {
+        if Timestamp::from(ended_at) < enrolled_at {
             return Err(Refusal::new(Code::DateInvalid, "it ended before it began").at("/ended_at"));
         }
         if !is_over {
@@ -145,7 +146,13 @@ impl Enrollment {
         kept: Option<&Self>,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
-        record.checked()?;
+        let known = kept.filter(|kept| kept.deleted_at.is_none());
+        let enrolled_at = record
+            .enrolled_at
+            .map(Timestamp::from)
+            .or(known.map(|known| known.enrolled_at))
+            .unwrap_or(sourced.stamp.occurred_at);
+        record.checked(enrolled_at)?;
         if let Some(kept) = kept {
             let fixed = |pointer| Err(Refusal::from(Code::FieldFixed).at(pointer));
             if kept.patient != references.patient {
@@ -165,7 +172,7 @@ impl Enrollment {
             sponsor: record.sponsor,
             site: references.site,
             status: record.status,
-            enrolled_at: record.enrolled_at.into(),
+            enrolled_at,
             ended_at: record.ended_at.map(Timestamp::from),
             eligibility_reference: record.eligibility_reference,
             sourced,

@@ -24,7 +24,7 @@ fn external(value: &str) -> ExternalId {
 fn at_site(value: &str) -> PresenceRecord {
     PresenceRecord {
         site: external(value),
-        joined_at: now().into(),
+        joined_at: Some(now().into()),
         status: PresenceStatus::Active,
     }
 }
@@ -322,7 +322,7 @@ fn a_patient_at_several_sites_has_one_place_among_those_who_came() {
     let references = places(&["north", "south", "east"]);
     let site = |name: &str| references.sites[&external(name)].site;
     let joined = |name: &str, later: i64| PresenceRecord {
-        joined_at: (now() + SECOND * i32::try_from(later).unwrap()).into(),
+        joined_at: Some((now() + SECOND * i32::try_from(later).unwrap()).into()),
         ..at_site(name)
     };
     let record = PatientRecord {
@@ -353,7 +353,7 @@ fn an_enrollment_stays_what_it_is_of() {
         sponsor,
         site: None,
         status: serde_json::from_value(status.into()).unwrap(),
-        enrolled_at: now().into(),
+        enrolled_at: Some(now().into()),
         ended_at: ended_at.map(Into::into),
         eligibility_reference: "E-77".parse().ok(),
     };
@@ -414,7 +414,7 @@ fn row(name: &str, status: Status, referral: Option<&str>, joined: i64) -> Patie
         family_name: name.parse().ok(),
         referral_source: referral.and_then(|referral| referral.parse().ok()),
         registrations: vec![PresenceRecord {
-            joined_at: (now() + SECOND * i32::try_from(joined).unwrap()).into(),
+            joined_at: Some((now() + SECOND * i32::try_from(joined).unwrap()).into()),
             ..at_site("north")
         }],
         ..record()

@@ -122,6 +122,25 @@ impl Availability {
         &self.0
     }
 
+    /// These windows, those that touch or overlap as one.
+    ///
+    /// # Errors
+    /// [`Code::LimitExceeded`].
+    pub(super) fn joined(windows: impl Iterator<Item = Window>) -> Result<Self, Refusal> {
+        let mut windows: Vec<Window> = windows.collect();
+        windows.sort_unstable();
+        let mut joined: Vec<Window> = Vec::new();
+        for window in windows {
+            match joined.last_mut() {
+                Some(last) if last.day == window.day && window.from <= last.until => {
+                    last.until = last.until.max(window.until);
+                }
+                _ => joined.push(window),
+            }
+        }
+        joined.try_into()
+    }
+
     /// Whether there is no window.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -121,7 +121,7 @@ fn what_breaks_a_rule_is_refused_at_its_field() {
     let lines = |number: usize| vec!["x".parse::<ProfileLine>().unwrap(); number];
     let somewhere = || PresenceRecord {
         site: sourced("north", 1).external,
-        joined_at: now().into(),
+        joined_at: Some(now().into()),
         status: PresenceStatus::Active,
     };
     for ((code, pointer), expected) in [

@@ -9,4 +9,5 @@ pub(crate) mod list;
 pub(crate) mod member;
 pub(crate) mod path;
 pub(crate) mod query;
+pub(crate) mod resources;
 pub(crate) mod service;

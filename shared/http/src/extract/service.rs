@@ -61,6 +61,12 @@ impl Service {
         &self.0.credential.source
     }
 
+    /// The service, whatever its token was given for.
+    #[must_use]
+    pub const fn bearer(&self) -> &token::Service {
+        &self.0
+    }
+
     /// The service, for something its token was given for.
     ///
     /// # Errors

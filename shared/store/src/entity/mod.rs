@@ -28,6 +28,7 @@ pub mod note;
 pub mod organization;
 pub mod outbox;
 pub mod patient;
+pub mod resource;
 pub mod seats;
 pub mod site;
 pub mod specialist;

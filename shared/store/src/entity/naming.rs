@@ -13,13 +13,23 @@ use crate::table::Key;
 const SK: &str = "EXTERNAL";
 
 fn key(source: &SourceName, of: RecordType, external: &ExternalId) -> Key {
+    Key {
+        pk: partition(source, of.as_str(), external),
+        sk: SK.to_owned(),
+    }
+}
+
+/// What the partitions of a source's names begin with; the name of the type keeps apart what different types are called.
+pub(crate) fn prefix(source: &SourceName, of: &str) -> String {
+    format!("EXTERNAL#{source}#{of}#")
+}
+
+/// The partition of what a source calls so.
+pub(crate) fn partition(source: &SourceName, of: &str, external: &ExternalId) -> String {
     // What ends a part cannot be in it: no two names run together.
     let part = |text: &str| text.replace('%', "%25").replace('#', "%23");
     let (system, value) = (part(external.system.as_str()), part(external.value.as_str()));
-    Key {
-        pk: format!("EXTERNAL#{source}#{}#{system}#{value}", of.as_str()),
-        sk: SK.to_owned(),
-    }
+    format!("{}{system}#{value}", prefix(source, of))
 }
 
 impl Entity for Naming {

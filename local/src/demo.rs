@@ -57,7 +57,11 @@ pub async fn fill(stack: &Stack) -> Result<(), Failure> {
             .collect::<Result<Vec<()>, StoreError>>()?;
     }
     // The jobs have kept up: without their marks a first run would look through weeks of hours.
-    for worker in [Worker::ExpireInvites, Worker::FinishDissolutions] {
+    for worker in [
+        Worker::ExpireInvites,
+        Worker::FinishDissolutions,
+        Worker::SweepActions,
+    ] {
         stack.app.store.due_done(worker, now).await?;
     }
     Ok(())

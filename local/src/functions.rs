@@ -74,6 +74,10 @@ pub fn described() -> Vec<Described> {
             document: exports::routes().document(),
         },
         Described {
+            name: "actions",
+            document: actions::routes().document(),
+        },
+        Described {
             name: "platform",
             document: platform::routes().document(),
         },
@@ -164,6 +168,7 @@ pub(crate) fn behind_gateway(sandboxes: &[Config]) -> Result<BehindGateway, Conf
             "dashboard" => several(sandboxes, name, dashboard::routes)?,
             "directory" => several(sandboxes, name, directory::routes)?,
             "exports" => several(sandboxes, name, exports::routes)?,
+            "actions" => several(sandboxes, name, actions::routes)?,
             "platform" => several(sandboxes, name, platform::routes)?,
             "ingest" => several(sandboxes, name, ingest::routes)?,
             _ => several(sandboxes, name, audit::routes)?,
@@ -243,6 +248,7 @@ pub fn named(config: &Config, name: &str) -> Result<Option<Consumer>, ConfigErro
         "directory" => Some(behind_api(
             directory::routes().into_function(&Web::build(config)?),
         )),
+        "actions" => Some(behind_api(actions::routes().into_function(&Web::build(config)?))),
         "ingest" => Some(behind_api(ingest::routes().into_function(&Web::build(config)?))),
         "exports" => Some(behind_api(
             exports::routes().into_function(&ExportWeb::build(config)?),
@@ -282,7 +288,14 @@ pub(crate) fn consumers(config: &Config) -> Result<Vec<(&'static str, Consumer)>
     let finishing = App::build(&signing(config, "finish-dissolutions"))?;
     let projecting = App::build(&signing(config, "project-changes"))?;
     let reconciling = App::build(&signing(config, "reconcile"))?;
+    let sweeping = App::build(&signing(config, "sweep-actions"))?;
     Ok(vec![
+        (
+            "sweep-actions",
+            consumer(sweeping, async |app: App, event| {
+                sweep_actions::handle(&app, event).await
+            }),
+        ),
         (
             "relay",
             consumer(relaying, async |app: Relaying, event| {

@@ -34,6 +34,7 @@ pub async fn documents(folder: &Path) -> Result<Vec<Document>, Failure> {
     let all = [
         ("docs/openapi.json", open_api(&needed)?),
         ("docs/permissions.md", reference::permissions()),
+        ("docs/actions.md", reference::actions()),
         ("docs/errors.md", reference::errors()),
         ("docs/limits.md", reference::limits()),
         ("docs/access-patterns.md", pattern::document(folder)?),

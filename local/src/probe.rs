@@ -1,5 +1,6 @@
 //! Every route, asked by anybody: what documents are measured with, and what tests ask who may do what.
 
+mod actions;
 mod bookings;
 mod cost;
 mod dashboard;
@@ -153,14 +154,14 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Starts a stack that keeps nothing. With `mails`, what happens in it goes on to the functions behind the stream and the
+    /// Starts a stack that keeps nothing. With `follows`, what happens in it goes on to the functions behind the stream and the
     /// queues; without, it stays as it is after each answer.
     ///
     /// # Errors
     /// When it does not start.
-    pub async fn start(mails: bool) -> Result<Self, Failure> {
+    pub async fn start(follows: bool) -> Result<Self, Failure> {
         let options = Options {
-            mails,
+            follows,
             ..Options::default()
         };
         let stack = Stack::start(options).await?;

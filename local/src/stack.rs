@@ -69,8 +69,8 @@ pub struct Options {
     pub sandboxes: usize,
     /// Whether jobs run by the clock; they always run when asked.
     pub schedules: bool,
-    /// Whether messages leave the outbox; else nothing is ever mailed.
-    pub mails: bool,
+    /// Whether what changes goes on to the functions behind the stream; else nothing is ever mailed or counted, and rules find nothing.
+    pub follows: bool,
     /// The address that the identity provider says it has, if not its own.
     pub issuer_base: Option<String>,
     /// Whether the identity provider serves its keys when the functions start.
@@ -84,7 +84,7 @@ impl Default for Options {
             data: None,
             sandboxes: 2,
             schedules: false,
-            mails: true,
+            follows: true,
             issuer_base: None,
             keys: true,
         }
@@ -170,7 +170,7 @@ impl Stack {
         let BehindGateway { routes, warm_up } = functions::behind_gateway(&configs)?;
         let gateway = Gateway::new(&clock, timeout, routes);
         let consumers = functions::consumers(&configs[0])?;
-        let scheduled = subscribed(consumers, &stream, &queues, options.mails);
+        let scheduled = subscribed(consumers, &stream, &queues, options.follows);
         let jobs = Jobs::new(&clock, scheduled);
 
         let deliveries = (stream.clone(), queues.clone());
@@ -273,12 +273,12 @@ fn subscribed(
     consumers: Vec<(&'static str, Consumer)>,
     stream: &Stream,
     queues: &Queues,
-    mails: bool,
+    follows: bool,
 ) -> Vec<(&'static str, Consumer)> {
     let mut scheduled = Vec::new();
     for (name, consumer) in consumers {
         match name {
-            "relay" if !mails => {}
+            "relay" | "project-changes" if !follows => {}
             "relay" => stream.register(name, relay_mapping(), consumer),
             "project-changes" => stream.register(name, project_changes_mapping(), consumer),
             "send-mail" => {
@@ -293,13 +293,15 @@ fn subscribed(
 }
 
 async fn settle(stream: &Stream, queues: &Queues) -> Result<(), StreamError> {
-    loop {
+    let mut quiet = 0;
+    // Others deliver, too: what one of them took from a queue may have reached the stream after this has looked there.
+    while quiet < 2 {
         let relayed = stream.drain().await?;
         let sent = queues.drain().await;
-        if relayed == 0 && sent == 0 {
-            return Ok(());
-        }
+        let is_quiet = relayed == 0 && sent == 0;
+        quiet = if is_quiet { quiet + 1 } else { 0 };
     }
+    Ok(())
 }
 
 /// Lets mails that are on their way arrive before somebody looks for them.
@@ -354,7 +356,7 @@ pub fn relay_mapping() -> Mapping {
 /// As the template maps the stream to the statistics.
 #[must_use]
 pub fn project_changes_mapping() -> Mapping {
-    let kinds = portal_store::entity::statistic::COUNTED;
+    let kinds = portal_store::entity::action::KINDS;
     let filter =
         json!({ "eventName": ["INSERT", "MODIFY"], "dynamodb": { "NewImage": { "kind": { "S": kinds } } } });
     Mapping {

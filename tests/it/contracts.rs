@@ -13,7 +13,7 @@ use portal_local::mailbox::{Bounce, Event};
 use portal_local::probe::{Probe, Who, routes};
 use portal_local::stack::{export_delivery, mail_delivery, project_changes_mapping, relay_mapping};
 use portal_local::template::Template;
-use portal_store::entity::{feed, outbox};
+use portal_store::entity::{action, feed, outbox};
 use portal_store::table;
 use serde_json::{Value, json};
 use utoipa::openapi::{ComponentsBuilder, OpenApiBuilder, PathItem, Paths};
@@ -276,31 +276,24 @@ fn the_template_makes_the_table_of_the_store() {
 }
 
 #[test]
-fn the_relay_and_the_queues_behave_here_as_they_are_deployed() {
+fn the_stream_and_the_queues_behave_here_as_they_are_deployed() {
     let template = template();
-    let event = template.at("/Resources/RelayFunction/Properties/Events/Outbox/Properties");
-    let mapping = relay_mapping();
-
-    let pattern = event["FilterCriteria"]["Filters"][0]["Pattern"].as_str().unwrap();
-    let pattern: Value = serde_json::from_str(pattern).unwrap();
-    assert_eq!(
-        pattern["dynamodb"]["NewImage"]["kind"]["S"],
-        json!([outbox::KIND, feed::KIND])
-    );
-    assert_eq!(mapping.filters, [pattern]);
-    assert_eq!(event["BatchSize"], json!(mapping.batch_size));
-    assert_eq!(event["MaximumRetryAttempts"], json!(mapping.retries));
-    let counting = template.at("/Resources/ProjectChangesFunction/Properties/Events/Changes/Properties");
-    let mapping = project_changes_mapping();
-    let pattern = counting["FilterCriteria"]["Filters"][0]["Pattern"]
-        .as_str()
-        .unwrap();
-    assert_eq!(mapping.filters, [serde_json::from_str::<Value>(pattern).unwrap()]);
-    assert_eq!(counting["BatchSize"], json!(mapping.batch_size));
-    assert_eq!(counting["MaximumRetryAttempts"], json!(mapping.retries));
+    let outbox = template.at("/Resources/RelayFunction/Properties/Events/Outbox/Properties");
+    let changes = template.at("/Resources/ProjectChangesFunction/Properties/Events/Changes/Properties");
+    for (event, mapping, kinds) in [
+        (outbox, relay_mapping(), json!([outbox::KIND, feed::KIND])),
+        (changes, project_changes_mapping(), json!(action::KINDS)),
+    ] {
+        let pattern = event["FilterCriteria"]["Filters"][0]["Pattern"].as_str().unwrap();
+        let pattern: Value = serde_json::from_str(pattern).unwrap();
+        assert_eq!(pattern["dynamodb"]["NewImage"]["kind"]["S"], kinds);
+        assert_eq!(mapping.filters, [pattern]);
+        assert_eq!(event["BatchSize"], json!(mapping.batch_size));
+        assert_eq!(event["MaximumRetryAttempts"], json!(mapping.retries));
+    }
     for batching in [
-        event,
-        counting,
+        outbox,
+        changes,
         template.at("/Resources/SendMailFunction/Properties/Events/Mail/Properties"),
         template.at("/Resources/SendMailFunction/Properties/Events/Feedback/Properties"),
     ] {
@@ -422,11 +415,12 @@ fn build(function: &str, config: &Config) -> Result<(), ConfigError> {
         "directory" => routed(directory::routes(), config),
         "exports" => routed::<ExportWeb>(exports::routes(), config),
         "platform" => routed(platform::routes(), config),
+        "actions" => routed(actions::routes(), config),
         "ingest" => routed(ingest::routes(), config),
         "relay" => Relaying::build(config).map(drop),
         "write-exports" => Exporting::build(config).map(drop),
         "send-mail" => Mailing::build(config).map(drop),
-        "expire-invites" | "finish-dissolutions" | "project-changes" | "reconcile" => {
+        "expire-invites" | "finish-dissolutions" | "project-changes" | "reconcile" | "sweep-actions" => {
             App::build(config).map(drop)
         }
         other => panic!("say in tests/it/contracts.rs what {other} is made of"),
@@ -552,8 +546,12 @@ async fn everything_that_is_asked() -> Vec<Operation> {
     );
     probe.stack.settle().await.unwrap();
     scene.export_everything().await.unwrap();
+    scene.request("list_actions", &member, false).await.unwrap();
+    probe.stack.settle().await.unwrap();
     scene.dissolving(true).await.unwrap();
     probe.stack.clock.advance(DAY * 8);
+    let looked = probe.stack.run_job("sweep-actions").await.unwrap().unwrap();
+    assert_ne!(looked["done"], 0, "{looked}");
     let expired = probe.stack.run_job("expire-invites").await.unwrap().unwrap();
     assert_ne!(expired["done"], 0, "{expired}");
     probe.stack.clock.advance(DAY * 23);
@@ -579,6 +577,7 @@ async fn everything_that_is_asked() -> Vec<Operation> {
         "list_transactions",
         "get_dashboard",
         "list_patients",
+        "list_actions",
     ] {
         let request = scene.request(operation, &founder, false).await.unwrap();
         probe.stack.clock.advance(DAY);

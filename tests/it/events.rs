@@ -151,6 +151,7 @@ fn every_route_has_an_event() {
         "reconcile",
         "relay",
         "send-mail",
+        "sweep-actions",
         "write-exports",
     ] {
         assert!(

@@ -499,7 +499,7 @@ async fn write(portal: &Portal, clinic: &Clinic<'_>, export: &str) -> bool {
 /// A portal in which exports are written by hand.
 async fn by_hand() -> Portal {
     let options = Options {
-        mails: false,
+        follows: false,
         ..Options::default()
     };
     Portal::start_with(options).await

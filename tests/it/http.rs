@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use portal_domain::id::{AccountId, InviteId, RoleId, SiteId};
+use portal_domain::id::{AccountId, ActionId, InviteId, RoleId, SiteId};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -387,6 +387,7 @@ async fn a_hostile_path_never_reaches_another_handler() {
         ("{role_id}", RoleId::mint(now).to_string()),
         ("{account_id}", AccountId::of("nowhere", "nobody").to_string()),
         ("{site_id}", SiteId::mint(now).to_string()),
+        ("{action_id}", ActionId::mint(now).to_string()),
     ];
     let whole = |path: &str| {
         ids.iter()

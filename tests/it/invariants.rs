@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use portal_domain::account::Account;
+use portal_domain::action::{Action, Watch};
 use portal_domain::audit::{Actor, AuditEvent, Verb};
 use portal_domain::due::{Due, Job};
 use portal_domain::email::EmailAddress;
@@ -33,6 +34,8 @@ pub(crate) struct Table {
     seats: BTreeMap<OrganizationId, Seats>,
     counts: BTreeMap<OrganizationId, BTreeMap<String, u64>>,
     dues: Vec<Due>,
+    watches: Vec<Watch>,
+    actions: Vec<Action>,
     answers: Vec<Answered>,
     messages: usize,
 }
@@ -79,7 +82,7 @@ fn plain(attribute: &Value) -> Value {
         .and_then(|typed| typed.iter().next())
         .unwrap_or_else(|| panic!("not an attribute: {attribute}"));
     match kind.as_str() {
-        "S" | "BOOL" => value.clone(),
+        "S" | "BOOL" | "B" => value.clone(),
         "N" => serde_json::from_str(value.as_str().unwrap()).unwrap(),
         "NULL" => Value::Null,
         "L" => value.as_array().unwrap().iter().map(plain).collect(),
@@ -155,6 +158,8 @@ impl Table {
                 .map(|seats| (seats.organization, seats))
                 .collect(),
             dues: all(&mut kinds, "due"),
+            watches: all(&mut kinds, "action_watch"),
+            actions: all(&mut kinds, "action"),
             answers: all(&mut kinds, "idempotency"),
             messages: kinds.remove("outbox").map_or(0, |messages| messages.len()),
         }
@@ -171,6 +176,7 @@ impl Table {
         self.check_invites(&happened, &mut found);
         self.check_organizations(&happened, &mut found);
         self.check_due_work(&mut found);
+        self.check_actions(&mut found);
         self.check_answers(&mut found);
         found
     }
@@ -507,7 +513,7 @@ impl Table {
         }
     }
 
-    /// Due work is that of pending invites and of organizations on their way to their end, and nothing else.
+    /// Due work is that of pending invites, of organizations on their way to their end, and of watches, and nothing else.
     fn check_due_work(&self, found: &mut Vec<String>) {
         let invites = self.invites.iter().filter_map(|invite| match invite.state {
             InviteState::Pending { expires_at } => Some((
@@ -525,9 +531,14 @@ impl Table {
             }
             _ => None,
         });
+        let looks = self.watches.iter().filter_map(|watch| {
+            let subject = watch.subject;
+            Some((watch.due?, Job::SweepActions { subject }))
+        });
         let text = |at: Timestamp, job: Job| format!("{at} {job:?}");
         let wanted: BTreeSet<String> = invites
             .chain(organizations)
+            .chain(looks)
             .map(|(at, job)| text(at, job))
             .collect();
         let there: BTreeSet<String> = self.dues.iter().map(|due| text(due.at, due.job)).collect();
@@ -536,6 +547,24 @@ impl Table {
         }
         for idle in there.difference(&wanted) {
             found.push(format!("something will be done for nothing at {idle}"));
+        }
+    }
+
+    /// What is open is what the watches know of.
+    fn check_actions(&self, found: &mut Vec<String>) {
+        let watched = self.watches.iter().flat_map(|watch| {
+            let subject = watch.subject;
+            watch.open.iter().map(move |finding| Action::of(subject, finding))
+        });
+        let watched: BTreeMap<_, _> = watched.map(|action| (action.id, action)).collect();
+        let open = self
+            .actions
+            .iter()
+            .filter(|action| action.closed_at.is_none())
+            .map(|action| (action.id, action.clone()));
+        let open: BTreeMap<_, _> = open.collect();
+        if open != watched {
+            found.push(format!("{open:?} is open, and {watched:?} is watched"));
         }
     }
 

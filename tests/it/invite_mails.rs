@@ -208,7 +208,7 @@ fn outbox(portal: &Portal) -> Vec<Value> {
 async fn a_message_that_cannot_be_read_keeps_no_other_back() {
     // Given two messages in the outbox, and before them one that is damaged
     let options = Options {
-        mails: false,
+        follows: false,
         ..Options::default()
     };
     let portal = Portal::start_with(options).await;

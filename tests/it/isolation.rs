@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portal_domain::account::Account;
 use portal_domain::change::{Change, Write};
 use portal_domain::id::{
-    AccountId, BookingId, ExportId, InviteId, NoteId, OrganizationId, PatientId, RoleId, SiteId,
+    AccountId, ActionId, BookingId, ExportId, InviteId, NoteId, OrganizationId, PatientId, RoleId, SiteId,
     SpecialistId, TransactionId,
 };
 use portal_domain::transaction::Kind as Entry;
@@ -36,6 +36,7 @@ struct Ids {
     specialist: String,
     transaction: String,
     export: String,
+    action: String,
 }
 
 impl Ids {
@@ -54,10 +55,11 @@ impl Ids {
             specialist: SpecialistId::mint(now).to_string(),
             transaction: TransactionId::mint(now).to_string(),
             export: ExportId::mint(now).to_string(),
+            action: ActionId::mint(now).to_string(),
         }
     }
 
-    fn all(&self) -> [(&'static str, &str); 12] {
+    fn all(&self) -> [(&'static str, &str); 13] {
         [
             ("{organization_id}", &self.organization),
             ("{invite_id}", &self.invite),
@@ -70,6 +72,7 @@ impl Ids {
             ("{specialist_id}", &self.specialist),
             ("{transaction_id}", &self.transaction),
             ("{export_id}", &self.export),
+            ("{action_id}", &self.action),
             ("{month}", "2026-05"),
         ]
     }
@@ -103,11 +106,14 @@ fn body(method: &Method, route: &str, ids: &Ids) -> Option<Value> {
             Some(json!({ "invites": [{ "email": "new@hillside.example", "role": ids.role }] }))
         }
         ("POST", "exports") => Some(json!({ "list": "bookings", "format": "csv" })),
-        ("POST", "resend" | "leave") => Some(json!({})),
+        ("POST", "resend" | "leave" | "reopen") => Some(json!({})),
         ("PATCH", "{account_id}") => Some(json!({ "role": "viewer" })),
         ("PATCH", "{patient_id}") => Some(json!({ "time_zone": "Europe/London" })),
         ("PATCH", "{specialist_id}") => Some(json!({ "session_minutes": 45 })),
         ("POST", "notes") | ("PATCH", "{note_id}") => Some(json!({ "text": "Prefers evenings." })),
+        ("POST", "assign") => Some(json!({ "account_id": ids.account })),
+        ("POST", "snooze") => Some(json!({ "until": "2026-05-04T09:00:00Z" })),
+        ("POST", "dismiss") => Some(json!({ "reason": "Agreed with the platform." })),
         ("POST", "review") => Some(json!({ "step": "begin" })),
         ("POST", "sites") | ("PATCH", _) => Some(json!({ "name": "Taken over" })),
         ("POST" | "PUT", other) => panic!("say which body {method} …/{other} takes"),
@@ -219,9 +225,17 @@ async fn two_clinics(portal: &Portal) -> (Clinic<'_>, Clinic<'_>, Ids) {
         specialist: specialist.id.to_string(),
         transaction: paid.row.id.to_string(),
         export,
+        action: single_admin(&theirs).await,
         site,
     };
     (ours, theirs, ids)
+}
+
+/// The action that an organization has a single admin.
+async fn single_admin(clinic: &Clinic<'_>) -> String {
+    clinic.portal.settle().await.expect("all is delivered");
+    let list = clinic.admin.get(&clinic.path("/actions?rule=single_admin")).await;
+    list.expect(200).text_at("/items/0/id")
 }
 
 /// All that an organization's admin can see of it.
@@ -238,6 +252,7 @@ async fn everything(clinic: &Clinic<'_>) -> Vec<String> {
         "/patients?limit=100",
         "/specialists?limit=100",
         "/exports?limit=100",
+        "/actions?limit=100",
     ] {
         all.push(clinic.admin.get(&clinic.path(list)).await.expect(200).text);
     }
@@ -332,6 +347,7 @@ async fn ids_of_another_organization_are_nothing_in_ones_own() {
         "{note_id}",
         "{specialist_id}",
         "{transaction_id}",
+        "{action_id}",
     ];
     for (_, method, route) in routes() {
         if !children.iter().any(|child| route.contains(child)) {

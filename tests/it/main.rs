@@ -15,6 +15,7 @@
 mod support;
 
 mod access;
+mod actions;
 mod architecture;
 mod audit;
 mod bodies;

@@ -205,7 +205,8 @@ async fn a_change_that_cannot_be_read_keeps_no_other_back() {
     let witnessed = portal.witnessed();
     let booking = portal.booking(&sites[0], json!({})).await;
     portal.settle().await.unwrap();
-    let good = witnessed.lock().unwrap()[0].clone();
+    let is_booking = |change: &&Value| change["dynamodb"]["NewImage"]["kind"]["S"] == "booking";
+    let good = witnessed.lock().unwrap().iter().find(is_booking).unwrap().clone();
     let mut bad = good.clone();
     bad["dynamodb"]["NewImage"]["status"]["S"] = json!("eaten");
     bad["dynamodb"]["SequenceNumber"] = json!("2");

@@ -1,7 +1,8 @@
-//! `docs/permissions.md`, `docs/errors.md` and `docs/limits.md`: tables of the domain.
+//! `docs/permissions.md`, `docs/actions.md`, `docs/errors.md` and `docs/limits.md`: tables of the domain.
 
 use std::fmt::Write as _;
 
+use portal_domain::action::{self, Rule};
 use portal_domain::code::{Code, Refusal};
 use portal_domain::json::BOUNDS;
 use portal_domain::permission::{PRESETS, Permission};
@@ -44,6 +45,53 @@ pub(super) fn permissions() -> String {
         notice("`shared/domain/src/permission.rs` and `role.rs`"),
         table(&head, matrix),
         table(&["preset", "who it is for", "permissions"], presets),
+    )
+}
+
+/// The rules about actions.
+pub(super) fn actions() -> String {
+    let rows = Rule::ALL.iter().map(|rule| {
+        let step = rule.next_step();
+        let seen = rule.seen_by().map(|needed| code(needed.as_str()));
+        vec![
+            code(rule.as_str()),
+            rule.severity().as_str().to_owned(),
+            rule.subject().as_str().to_owned(),
+            rule.means().to_owned(),
+            rule.impact().to_owned(),
+            format!(
+                "{} {}",
+                step.about,
+                code(&format!("{} {}", step.method, step.path))
+            ),
+            code(step.permission.as_str()),
+            seen.unwrap_or_default(),
+        ]
+    });
+    format!(
+        "# Actions\n\n{}\n\n\
+         What rules find in the records that somebody should see to. An action opens when its cause is there, within seconds of the \
+         change that brings it, or within an hour where time alone does; it closes itself when the cause is gone, is listed as \
+         closed for {} more, and has the same id whenever it opens again. Each organization assigns, snoozes and dismisses \
+         for itself; what it dismissed stays so until it is taken up again, or the cause was gone and came back.\n\n\
+         Everybody who sees one has `actions.read` and sees what it is about: the record by scope, sites and directory, and \
+         with the permission in the last column. Of sites without domain only who runs the site hears; of the organization itself \
+         nobody whose role is limited to sites.\n\n{}",
+        notice("`shared/domain/src/action/rule.rs`"),
+        span(action::KEPT.as_secs()),
+        table(
+            &[
+                "rule",
+                "severity",
+                "about",
+                "what it means",
+                "what comes of it",
+                "next step",
+                "which needs",
+                "to see it"
+            ],
+            rows
+        ),
     )
 }
 

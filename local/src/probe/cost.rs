@@ -84,6 +84,7 @@ impl Probe {
             "create_invites" => vec![self.three_rows().await?],
             "accept_invite" => vec![self.accepted_at_first_sign_in().await?],
             "update_member" => vec![self.promoted_and_taking_over().await?],
+            "list_actions" => self.actions_of_all_sorts().await?,
             "list_bookings" => self.bookings_of_all_sorts().await?,
             "list_transactions" => self.transactions_of_all_sorts().await?,
             "get_dashboard" => vec![self.scene().await?.dashboard_of_all().await?],

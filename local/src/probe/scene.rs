@@ -194,6 +194,32 @@ impl Scene<'_> {
         }
     }
 
+    /// A request of `operation` that succeeds, if it is about what the platform feeds or what is made of that.
+    async fn about_records(&self, operation: &str, caller: &Person) -> Result<Option<Request>, Failure> {
+        if let Some(request) = self.about_sites(operation).await? {
+            return Ok(Some(request));
+        }
+        if let Some(request) = self.about_bookings(operation).await? {
+            return Ok(Some(request));
+        }
+        if let Some(request) = self.about_actions(operation).await? {
+            return Ok(Some(request));
+        }
+        if let Some(request) = self.about_transactions(operation).await? {
+            return Ok(Some(request));
+        }
+        if let Some(request) = self.about_dashboard(operation).await? {
+            return Ok(Some(request));
+        }
+        if let Some(request) = self.about_directory(operation).await? {
+            return Ok(Some(request));
+        }
+        if let Some(request) = self.about_services(operation).await? {
+            return Ok(Some(request));
+        }
+        self.about_exports(operation, caller).await
+    }
+
     /// A request of `operation` that succeeds, if `caller` may do it: what it is about is made first, by the founder.
     ///
     /// # Errors
@@ -204,25 +230,7 @@ impl Scene<'_> {
         caller: &Person,
         may_be_invited: bool,
     ) -> Result<Request, Failure> {
-        if let Some(request) = self.about_sites(operation).await? {
-            return Ok(request);
-        }
-        if let Some(request) = self.about_bookings(operation).await? {
-            return Ok(request);
-        }
-        if let Some(request) = self.about_transactions(operation).await? {
-            return Ok(request);
-        }
-        if let Some(request) = self.about_dashboard(operation).await? {
-            return Ok(request);
-        }
-        if let Some(request) = self.about_directory(operation).await? {
-            return Ok(request);
-        }
-        if let Some(request) = self.about_services(operation).await? {
-            return Ok(request);
-        }
-        if let Some(request) = self.about_exports(operation, caller).await? {
+        if let Some(request) = self.about_records(operation, caller).await? {
             return Ok(request);
         }
         let somebody = self.probe.person()?;

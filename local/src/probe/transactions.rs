@@ -13,17 +13,31 @@ use crate::stack::Failure;
 impl Scene<'_> {
     /// What was paid or earned for `booking`, as its source tells it.
     pub(super) async fn transaction(&self, kind: Kind, booking: &Booking) -> Result<Transaction, Failure> {
+        let status = match kind.party() {
+            Party::Patient => "succeeded",
+            Party::Specialist => "available",
+        };
+        self.transaction_that(kind, status, booking).await
+    }
+
+    /// The same, as it stands.
+    pub(super) async fn transaction_that(
+        &self,
+        kind: Kind,
+        status: &str,
+        booking: &Booking,
+    ) -> Result<Transaction, Failure> {
         let stack = &self.probe.stack;
         let now = stack.clock.now();
         let external: ExternalId = serde_json::from_value(json!({ "system": "probe", "value": "1" }))?;
-        let (party, person, status) = match kind.party() {
+        let (party, person) = match kind.party() {
             Party::Patient => {
                 let (patient, name) = (booking.patient, booking.patient_name.clone());
-                ("patient", Person::Patient { patient, name }, "succeeded")
+                ("patient", Person::Patient { patient, name })
             }
             Party::Specialist => {
                 let (specialist, name) = (booking.specialist, booking.specialist_name.clone());
-                ("specialist", Person::Specialist { specialist, name }, "available")
+                ("specialist", Person::Specialist { specialist, name })
             }
         };
         let record = serde_json::from_value(json!({

@@ -72,6 +72,10 @@ verbs! {
     SpecialistReviewed "specialist.reviewed";
     ExportCreated "export.created";
     ExportLinkGiven "export.link_given";
+    ActionAssigned "action.assigned";
+    ActionSnoozed "action.snoozed";
+    ActionDismissed "action.dismissed";
+    ActionReopened "action.reopened";
 }
 
 impl std::str::FromStr for Verb {

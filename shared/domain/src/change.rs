@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::account::Account;
+use crate::action::{Action, Handling, Watch};
 use crate::audit::AuditEvent;
 use crate::booking::Booking;
 use crate::configuration::Binding;
@@ -140,6 +141,19 @@ pub enum Write {
     ToldPut(Told),
     /// An export in its next revision, or a new one.
     ExportPut(Box<Export>),
+    /// An action as it stands, whatever was there: the watch in the same change tells whether that is still so.
+    ActionPut(Action),
+    /// What is watched of a subject, in place of the watch that was read.
+    WatchPut {
+        /// As it is to be.
+        new: Watch,
+        /// The revision that was read; none for a new one.
+        old: Option<u64>,
+    },
+    /// The end of a watch in the revision that was read.
+    WatchDelete(Watch),
+    /// What an organization makes of an action, in its next revision or for the first time.
+    HandlingPut(Handling),
     /// Work that falls due.
     DuePut(Due),
     /// Work that no longer does, or is done.

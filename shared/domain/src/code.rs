@@ -100,6 +100,7 @@ codes! {
     SpecialistNotFound "specialist_not_found" NotFound "There is no such specialist for you.";
     ExportNotFound "export_not_found" NotFound "There is no such export of yours.";
     NoteNotFound "note_not_found" NotFound "There is no such note for you.";
+    ActionNotFound "action_not_found" NotFound "There is no such action for you.";
     TokenNotFound "token_not_found" NotFound "There is no such service token.";
     MethodNotAllowed "method_not_allowed" MethodNotAllowed "This route has no such method.";
     LastAdmin "last_admin" Conflict "An organization always keeps at least one admin.";
@@ -123,6 +124,7 @@ codes! {
     NotDissolving "not_dissolving" Conflict "The organization is not being dissolved.";
     TransitionForbidden "transition_forbidden" Conflict "The booking's status does not allow this.";
     TransitionPending "transition_pending" Conflict "The booking's source has not answered the last request yet.";
+    ActionClosed "action_closed" Conflict "The cause of the action is gone.";
     EntryHasParts "entry_has_parts" Conflict "Refunds or reversals of this entry still count.";
     TooManyEntries "too_many_entries" Conflict "These are too many entries for one answer. Read the list.";
     SumTooLarge "sum_too_large" Conflict "A sum is too large to be told exactly.";
@@ -167,6 +169,7 @@ codes! {
     LanguageTagInvalid "language_tag_invalid" Invalid "This is not a language tag.";
     PhoneInvalid "phone_invalid" Invalid "This is not a telephone number.";
     DateInvalid "date_invalid" Invalid "The date cannot be so here.";
+    AssigneeInvalid "assignee_invalid" Invalid "This person is no member, or may not see the action.";
     TokenScopeUnknown "token_scope_unknown" Invalid "There is no such scope of service tokens.";
     ReferenceUnknown "reference_unknown" Invalid "Nothing is known under this external id.";
     LocaleUnsupported "locale_unsupported" Invalid "This language is not supported.";

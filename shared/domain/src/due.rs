@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::action::Subject;
 use crate::id::{InviteId, OrganizationId};
 
 /// What is to be done.
@@ -20,6 +21,11 @@ pub enum Job {
     FinishDissolution {
         /// The organization.
         organization: OrganizationId,
+    },
+    /// Look again at something about which a rule may find something else by then.
+    SweepActions {
+        /// What.
+        subject: Subject,
     },
 }
 

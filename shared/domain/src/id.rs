@@ -9,6 +9,9 @@ use crate::code::{Code, Refusal};
 /// Namespace of account ids: UUIDv5 of this product's name in the DNS namespace.
 const ACCOUNTS: Uuid = Uuid::from_u128(0x6f72_6761_6e69_5a61_b469_6f6e_706f_7274);
 
+/// Namespace of the ids of actions.
+const ACTIONS: Uuid = Uuid::from_u128(0x6163_7469_6f6e_5a61_b473_6f66_706f_7274);
+
 /// A new random, time-ordered UUIDv7 (RFC 9562 §5.7) for an item made at `now`.
 #[expect(clippy::disallowed_methods, reason = "the one place where ids are made")]
 fn mint(now: Timestamp) -> Uuid {
@@ -135,6 +138,8 @@ ids! {
     NoteId = "not";
     /// A service token.
     TokenId = "tok";
+    /// An action: the same rule about the same thing at the same place always has the same one.
+    ActionId = "act";
 }
 
 macro_rules! pairs {
@@ -170,6 +175,8 @@ pairs! {
     EnrollmentId { patient: PatientId, sponsor: OrganizationId, }
     /// An assignment by its specialist, with whom it is kept.
     AssignmentPlace { specialist: SpecialistId, assignment: AssignmentId, }
+    /// An invite by its organization, where it is kept.
+    InvitePlace { organization: OrganizationId, invite: InviteId, }
     /// A note by its patient, where it is kept.
     NotePlace { patient: PatientId, note: NoteId, }
 }
@@ -224,6 +231,16 @@ pub mod compact {
             }
             self.visit_bytes(&bytes)
         }
+    }
+}
+
+impl ActionId {
+    /// The action that `rule` finds about `subject` at `place`: a UUIDv5 (RFC 9562 §5.5) of the three.
+    #[must_use]
+    pub fn of(rule: &str, place: &str, subject: &str) -> Self {
+        let rule = Uuid::new_v5(&ACTIONS, rule.as_bytes());
+        let place = Uuid::new_v5(&rule, place.as_bytes());
+        Self(Uuid::new_v5(&place, subject.as_bytes()))
     }
 }
 

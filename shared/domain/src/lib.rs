@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod account;
+pub mod action;
 pub mod audit;
 pub mod booking;
 pub mod change;

@@ -82,6 +82,8 @@ permissions! {
     TransactionsRead "transactions.read" "See payments, refunds, earnings and payouts.";
     ConsentsRead "consents.read" "See consents and their evidence.";
     ConsentsManage "consents.manage" "Request consents and record paper ones.";
+    ActionsRead "actions.read" "See the actions about what one may see.";
+    ActionsManage "actions.manage" "Assign, snooze and dismiss the actions about what one may see.";
     ArticlesManage "articles.manage" "Write and publish help articles.";
     BillingManage "billing.manage" "Manage plan, payment and invoices.";
     ExportsCreate "exports.create" "Export lists that one may see.";
@@ -98,6 +100,7 @@ impl Permission {
             "bookings",
             "transactions",
             "consents",
+            "actions",
             "exports",
         ]
         .contains(&object)
@@ -158,6 +161,8 @@ pub const PRESETS: &[Preset] = &[
             Permission::BookingsManage,
             Permission::ConsentsRead,
             Permission::ConsentsManage,
+            Permission::ActionsRead,
+            Permission::ActionsManage,
         ],
     },
     Preset {
@@ -168,6 +173,8 @@ pub const PRESETS: &[Preset] = &[
             Permission::SpecialistsManage,
             Permission::BookingsRead,
             Permission::ConsentsRead,
+            Permission::ActionsRead,
+            Permission::ActionsManage,
         ],
     },
     Preset {
@@ -178,6 +185,8 @@ pub const PRESETS: &[Preset] = &[
             Permission::BookingsRead,
             Permission::ExportsCreate,
             Permission::BillingManage,
+            Permission::ActionsRead,
+            Permission::ActionsManage,
         ],
     },
     Preset {
@@ -189,6 +198,7 @@ pub const PRESETS: &[Preset] = &[
             Permission::SessionsRead,
             Permission::MembersRead,
             Permission::InvitesRead,
+            Permission::ActionsRead,
             Permission::ExportsCreate,
         ],
     },

@@ -6,6 +6,7 @@ use crate::access::Access;
 use crate::code::{Code, Refusal};
 use crate::configuration::{Binding, BindingRole, Directory, Scope};
 use crate::id::{OrganizationId, SiteId};
+use crate::organization::Organization;
 use crate::site::Site;
 
 /// The most partitions that one page of a list is merged from.
@@ -108,6 +109,29 @@ impl Reach {
             scope: Scope::Both,
             extent: site.map_or(Extent::Platform, |site| Extent::Sites(vec![binding(site)])),
         }
+    }
+
+    /// What is seen of the platform's records where none are shown.
+    pub(crate) fn of_nothing(access: &Access) -> Self {
+        let Organization {
+            id,
+            access_rev,
+            configuration,
+            ..
+        } = &access.organization;
+        Self {
+            organization: *id,
+            access_rev: *access_rev,
+            scope: configuration.scope,
+            extent: Extent::Sites(Vec::new()),
+        }
+    }
+
+    /// Whether the organization runs `site`, as far as that is within reach.
+    #[must_use]
+    pub fn owns(&self, site: SiteId) -> bool {
+        let is_own = |binding: &Binding| binding.site == site && binding.role == BindingRole::Owner;
+        matches!(&self.extent, Extent::Sites(bindings) if bindings.iter().any(is_own))
     }
 
     /// The same, at one site only, if it is asked for.

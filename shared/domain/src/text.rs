@@ -163,6 +163,8 @@ texts! {
     NoteText ..= 10_000, |_| "…";
     /// Why a specialist was reviewed so. Personal data: hidden in debug output.
     ReviewReason ..= 1_000, |_| "…";
+    /// Why an action was dismissed. May name somebody: hidden in debug output.
+    DismissalReason ..= 500, |_| "…";
 }
 
 #[cfg(test)]

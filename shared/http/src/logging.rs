@@ -25,6 +25,7 @@ pub fn start(level: &str, lines: impl for<'a> MakeWriter<'a> + Send + Sync + 'st
                 "transactions",
                 "directory",
                 "project_changes",
+                "actions",
                 "relay",
                 "exports",
                 "write_exports",
@@ -43,7 +44,15 @@ pub fn start(level: &str, lines: impl for<'a> MakeWriter<'a> + Send + Sync + 'st
             ]
             .map(|t| (t, own)),
         )
-        .with_targets(["expire_invites", "finish_dissolutions", "reconcile"].map(|t| (t, own)));
+        .with_targets(
+            [
+                "expire_invites",
+                "finish_dissolutions",
+                "reconcile",
+                "sweep_actions",
+            ]
+            .map(|t| (t, own)),
+        );
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)

@@ -10,7 +10,7 @@ use crate::client::Store;
 use crate::entity::binding::Bound;
 use crate::entity::idempotency::Record;
 use crate::entity::{
-    self, account, binding, booking, count, due, enrollment, export, feed, invite, membership, note,
+    self, account, action, binding, booking, count, due, enrollment, export, feed, invite, membership, note,
     organization, patient, seats, specialist, tie, token,
 };
 use crate::error::StoreError;
@@ -226,6 +226,10 @@ fn stage(transaction: Transaction, write: &Write, now: Timestamp) -> Result<Tran
         Write::SpecialistPut { new, old } => specialist::put(transaction, new, old.as_deref())?,
         Write::ToldPut(told) => feed::put(transaction, told)?,
         Write::ExportPut(export) => export::put(transaction, export)?,
+        Write::ActionPut(action) => transaction.put(action, Expression::default(), Failing::Stale)?,
+        Write::WatchPut { new, old } => action::watch(transaction, new, *old)?,
+        Write::WatchDelete(watch) => action::end_watch(transaction, watch),
+        Write::HandlingPut(handling) => action::handle(transaction, handling)?,
         Write::DuePut(due) => transaction.put(due, Expression::default(), Failing::Stale)?,
         Write::DueDelete(due) => transaction.delete(due::key(due), Expression::default(), Failing::Stale),
     })

@@ -61,6 +61,14 @@ impl<T> Page<T> {
         self
     }
 
+    /// The page with those of its items that turn into something else.
+    pub(crate) fn filter_map<U>(self, f: impl FnMut(T) -> Option<U>) -> Page<U> {
+        Page {
+            items: self.items.into_iter().filter_map(f).collect(),
+            next: self.next,
+        }
+    }
+
     /// The page with its items turned into something else.
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
         Page {

@@ -127,7 +127,7 @@ impl Request {
             (
                 Some(
                     "DUE" | "LIMIT" | "OUTBOX" | "TOLD" | "TOKEN" | "SITE" | "PLATFORM" | "FIND" | "BOOKING"
-                    | "TRANSACTION",
+                    | "TRANSACTION" | "ACTION",
                 ),
                 _,
             ) => true,
@@ -381,6 +381,8 @@ mod tests {
             ("PATIENT#pat_1", Some("ENROLLMENT#org_1")),
             ("SPECIALIST#spc_1", Some("SITE#sit_1")),
             ("FIND#SITE#sit_1#PATIENT", None),
+            ("ACTION#act_1", Some("ACTION")),
+            ("ORG#org_1", Some("ACTIONSTATE#act_1")),
         ] {
             assert!(request().allows(pk, sk), "{pk} {sk:?}");
         }
@@ -390,6 +392,8 @@ mod tests {
     fn what_is_anothers_or_not_known_may_not() {
         for (pk, sk) in [
             ("ORG#org_2", Some("ORG")),
+            ("ORG#org_2", Some("ACTIONSTATE#act_1")),
+            ("ORG#org_2#ACTION#open", None),
             ("AUDIT#org_2#2026-01", None),
             ("ACCOUNT#acc_2", None),
             ("ACCOUNT#acc_2", Some("ACCOUNT")),

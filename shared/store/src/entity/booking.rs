@@ -55,6 +55,11 @@ fn key(booking: BookingId, sk: impl Into<String>) -> Key {
     }
 }
 
+/// The key of a booking itself.
+pub(crate) fn record_key(booking: BookingId) -> Key {
+    key(booking, SK)
+}
+
 const fn part(is_open: bool) -> &'static str {
     if is_open { "open" } else { "closed" }
 }

@@ -10,6 +10,7 @@ use crate::error::StoreError;
 use crate::table::{Index, KIND, Key, PK, SK, TTL};
 
 pub mod account;
+pub mod action;
 pub mod audit;
 pub mod binding;
 pub mod booking;

@@ -24,7 +24,7 @@ pub(crate) fn partition(patient: PatientId) -> String {
     format!("PATIENT#{patient}")
 }
 
-fn key(patient: PatientId) -> Key {
+pub(crate) fn key(patient: PatientId) -> Key {
     Key {
         pk: partition(patient),
         sk: SK.to_owned(),

@@ -38,6 +38,11 @@ fn key(specialist: SpecialistId, sk: impl Into<String>) -> Key {
     }
 }
 
+/// The key of a specialist itself.
+pub(crate) fn record_key(specialist: SpecialistId) -> Key {
+    key(specialist, SK)
+}
+
 impl Entity for Specialist {
     const KIND: &'static str = "specialist";
 

@@ -30,10 +30,6 @@ use crate::expression::Expression;
 use crate::page::{Listing, Page, Position};
 use crate::table::{KIND, Key, PK, SK as SORT, hashed};
 use crate::transaction::{Failing, MOST_OPERATIONS, Transaction};
-
-/// The kinds of items that are counted.
-pub const COUNTED: [&str; 4] = [Booking::KIND, LedgerEntry::KIND, Patient::KIND, Specialist::KIND];
-
 const SK: &str = "STAT#";
 const EVER: &str = "EVER";
 const NOTE: &str = "NOTE";

@@ -16,7 +16,7 @@ use portal_domain::booking::Booking;
 use portal_domain::id::{BookingId, PatientId, SiteId, SpecialistId, TransactionId};
 use portal_domain::reach::{Of, PLATFORM_SHARDS, Reach, Reached, Source};
 use portal_domain::text::{PersonName, folded};
-use portal_domain::transaction::{MOST_AT_ONCE, Transaction, TransactionQuery, TransactionRow};
+use portal_domain::transaction::{Kind, MOST_AT_ONCE, Transaction, TransactionQuery, TransactionRow};
 use serde::{Deserialize, Serialize};
 
 use crate::client::Store;
@@ -40,6 +40,9 @@ const SEARCH: &str = "search";
 /// The most bytes of that.
 const LONGEST_SEARCHED: usize = 48;
 
+/// The most payouts of a specialist that are looked at at once.
+const MOST_PAYOUTS: usize = 100;
+
 /// How often a page looks on where nothing of what it looked at is within reach.
 const MOST_LOOKS: usize = 8;
 
@@ -55,6 +58,11 @@ fn key(transaction: TransactionId, sk: &str) -> Key {
         pk: partition(transaction),
         sk: sk.to_owned(),
     }
+}
+
+/// The key of an entry itself.
+pub(crate) fn record_key(transaction: TransactionId) -> Key {
+    key(transaction, SK)
 }
 
 fn booking_key(booking: BookingId, transaction: TransactionId) -> Key {
@@ -409,8 +417,21 @@ impl Store {
         }))
     }
 
+    /// TX5: the payouts of a specialist, newest first: as many as are among the last thousand of their transactions, and at most
+    /// [`MOST_PAYOUTS`].
+    pub(crate) async fn payouts(&self, specialist: SpecialistId) -> Result<Vec<TransactionRow>, StoreError> {
+        let (index, partition) = of_specialist(specialist);
+        let listing = Listing {
+            filter: Expression::new("#entry = :payout").with("payout", Kind::Payout.as_str()),
+            newest_first: true,
+            ..Listing::of(Some(index), partition, MOST_PAYOUTS)
+        };
+        let page: Page<Listed> = self.page(listing).await?;
+        Ok(page.items.into_iter().map(|listed| listed.0).collect())
+    }
+
     /// What happened to the money of a booking: at most one more than [`MOST_AT_ONCE`].
-    async fn of_booking(&self, booking: BookingId) -> Result<Vec<TransactionRow>, StoreError> {
+    pub(crate) async fn of_booking(&self, booking: BookingId) -> Result<Vec<TransactionRow>, StoreError> {
         let (mut rows, mut after) = (Vec::new(), None);
         loop {
             let listing = Listing {

@@ -536,6 +536,7 @@ async fn everything_that_is_asked() -> Vec<Operation> {
         .await
         .unwrap();
     scene.founder.send(&told).await.unwrap().success().unwrap();
+    probe.patient_who_goes().await.unwrap();
     probe.stack.settle().await.unwrap();
     let email = invited.body.unwrap()["email"].as_str().unwrap().to_owned();
     assert!(

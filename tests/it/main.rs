@@ -48,6 +48,7 @@ mod logs;
 mod me;
 mod members;
 mod money;
+mod names;
 mod notes;
 mod objects;
 mod organizations;

@@ -1,7 +1,7 @@
-//! Follows the table's stream: every change of a record is counted once, however often it comes and in whichever order, and rules
-//! look at what has changed, which opens and closes actions.
+//! Follows the table's stream: every change of a record is counted once, however often it comes and in whichever order; copies of
+//! names follow what people are called; and rules look at what has changed, which opens and closes actions.
 //!
-//! Both are in one function because a shard of the stream serves two readers well, and the relay is the other one.
+//! All that is in one function because a shard of the stream serves two readers well, and the relay is the other one.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +13,8 @@ use portal_http::Error;
 use portal_store::StoreError;
 use portal_store::entity::statistic::Change;
 
-/// Counts the changes of a batch, and looks at what they are about as it is now, each once. One that cannot be read comes again and
-/// keeps no other back; when the table is not to be had, the rest of the batch comes again.
+/// Counts the changes of a batch, brings names up to date, and looks at what the changes are about as it is now, each once. One
+/// that cannot be read comes again and keeps no other back; when the table is not to be had, the rest of the batch comes again.
 ///
 /// # Errors
 /// None: what fails is answered with its place in the stream.
@@ -45,7 +45,7 @@ pub async fn handle(app: &App, event: Event) -> Result<DynamoDbEventResponse, Er
     let mut seen = BTreeSet::new();
     for record in readable {
         let place = record.change.sequence_number.clone();
-        match look(app, record, &mut seen).await {
+        match follow(app, record, &mut seen).await {
             Ok(()) => {}
             Err(error @ StoreError::Broken(_)) => failed(place, &error),
             Err(error) => {
@@ -62,12 +62,15 @@ fn change(record: &EventRecord) -> Result<Option<Change>, StoreError> {
     Change::of(change.old_image.clone(), change.new_image.clone())
 }
 
-/// Lets rules look at what a record is about, but for what was seen already: that was looked at after all changes of the batch.
-async fn look(app: &App, record: EventRecord, seen: &mut BTreeSet<Subject>) -> Result<(), StoreError> {
+/// Lets names follow a record, and rules look at what it is about, but for what was seen already: that was looked at after all
+/// changes of the batch.
+async fn follow(app: &App, record: EventRecord, seen: &mut BTreeSet<Subject>) -> Result<(), StoreError> {
     if record.event_name == "REMOVE" {
         return Ok(());
     }
-    for subject in app.store.concerned(record.change.new_image).await? {
+    let (old, new) = (record.change.old_image, record.change.new_image);
+    app.store.follow_names(old, new.clone(), app.clock.now()).await?;
+    for subject in app.store.concerned(new).await? {
         if !seen.contains(&subject) {
             app.store.judge(subject, app.clock.now()).await?;
             seen.insert(subject);

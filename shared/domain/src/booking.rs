@@ -300,6 +300,23 @@ impl Booking {
         (self.step.rev == self.rev).then_some(&self.step)
     }
 
+    /// The booking with what its people are called now in place of the copies it has; none where it has them so already, or
+    /// was deleted.
+    #[must_use]
+    pub fn calling(
+        &self,
+        patient: Option<PersonName>,
+        specialist: Option<PersonName>,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let is_so = self.patient_name == patient && self.specialist_name == specialist;
+        (!is_so && !self.deleted).then(|| Self {
+            patient_name: patient,
+            specialist_name: specialist,
+            ..self.next(now)
+        })
+    }
+
     fn next(&self, now: Timestamp) -> Self {
         Self {
             rev: self.rev + 1,

@@ -373,6 +373,21 @@ impl TransactionRow {
     }
 }
 
+impl Transaction {
+    /// The entry with what its person is called now in place of the copy it has; none where it has it so already, or was deleted.
+    #[must_use]
+    pub fn calling(&self, called: Option<PersonName>, now: Timestamp) -> Option<Self> {
+        let mut next = Self {
+            rev: self.rev + 1,
+            updated_at: now,
+            ..self.clone()
+        };
+        let (Person::Patient { name, .. } | Person::Specialist { name, .. }) = &mut next.row.person;
+        *name = called;
+        (next.row.person != self.row.person && !self.deleted).then_some(next)
+    }
+}
+
 impl Reached for TransactionRow {
     /// It happened at a site there, and its party is overseen and shared there.
     fn is_within(&self, reach: &Reach) -> bool {

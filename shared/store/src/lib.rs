@@ -1,5 +1,6 @@
 //! The table: keys, items, access patterns and transactions. Nothing else knows that it is DynamoDB.
 
+mod called;
 mod client;
 mod commit;
 pub mod entity;

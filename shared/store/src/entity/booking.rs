@@ -75,14 +75,14 @@ fn of_source(source: Source, is_open: bool) -> (Index, String) {
     }
 }
 
-fn of_patient(patient: PatientId, is_open: bool) -> (Index, String) {
+pub(crate) fn of_patient(patient: PatientId, is_open: bool) -> (Index, String) {
     (
         Index::ByPatient,
         format!("{}#BOOKING#{}", patient::partition(patient), part(is_open)),
     )
 }
 
-fn of_specialist(specialist: SpecialistId, is_open: bool) -> (Index, String) {
+pub(crate) fn of_specialist(specialist: SpecialistId, is_open: bool) -> (Index, String) {
     (
         Index::BySpecialist,
         format!("{}#BOOKING#{}", specialist::partition(specialist), part(is_open)),

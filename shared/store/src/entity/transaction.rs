@@ -82,14 +82,14 @@ fn of_source(source: Source) -> (Index, String) {
     }
 }
 
-fn of_patient(patient: PatientId) -> (Index, String) {
+pub(crate) fn of_patient(patient: PatientId) -> (Index, String) {
     (
         Index::ByPatient,
         format!("{}#TRANSACTION", patient::partition(patient)),
     )
 }
 
-fn of_specialist(specialist: SpecialistId) -> (Index, String) {
+pub(crate) fn of_specialist(specialist: SpecialistId) -> (Index, String) {
     (
         Index::BySpecialist,
         format!("{}#TRANSACTION", specialist::partition(specialist)),
@@ -111,7 +111,7 @@ impl Entity for Transaction {
 /// A transaction in lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-struct Listed(TransactionRow);
+pub(crate) struct Listed(pub(crate) TransactionRow);
 
 impl Entity for Listed {
     const KIND: &'static str = "transaction_row";

@@ -10,6 +10,9 @@ use crate::support::service::{Service, upsert};
 use crate::support::{Answer, Clinic, Person, Portal};
 
 const SITES: [&str; 3] = ["ours", "shared", "foreign"];
+const PHONE: &str = "+4930901820";
+const NOTE: &str = "Flamingo in the mornings.";
+const AMOUNT: u32 = 918_273;
 
 /// What there is at a site, by the ids it has here, with names that are nowhere else.
 #[derive(Debug, Clone)]
@@ -57,7 +60,10 @@ async fn fed(service: &Service) -> Vec<There> {
     for at in SITES {
         let site = told(service, "sites", at, &json!({ "name": at, "status": "live" })).await;
         let present = json!([{ "site": name("sites", at), "joined_at": "2026-01-02T08:00:00Z" }]);
-        let patient = json!({ "given_name": "Pelikan", "family_name": at, "registrations": present });
+        let patient = json!({
+            "given_name": "Pelikan", "family_name": at, "registrations": present,
+            "email": format!("{at}@nest.example"), "phone": PHONE,
+        });
         let specialist = json!({ "given_name": "Sperling", "family_name": at, "assignments": present });
         let patient = told(service, "patients", at, &patient).await;
         let specialist = told(service, "specialists", at, &specialist).await;
@@ -65,11 +71,15 @@ async fn fed(service: &Service) -> Vec<There> {
             "site": name("sites", at), "patient": name("patients", at), "specialist": name("specialists", at),
             "service": "Physiotherapy", "status": "booked", "modality": "video",
             "start": "2030-06-01T09:00:00Z", "end": "2030-06-01T09:50:00Z",
+            "price": { "amount_minor": AMOUNT, "currency": "EUR" },
         });
         let booking = told(service, "bookings", at, &booking).await;
+        let note =
+            json!({ "patient": name("patients", at), "text": NOTE, "written_at": "2026-05-01T09:00:00Z" });
+        told(service, "notes", at, &note).await;
         let entry = |kind: &str, status: &str, party: &str| {
             let mut entry = json!({
-                "kind": kind, "status": status, "amount_minor": 9_000, "currency": "EUR", "occurred_at": "2026-05-30T09:00:00Z",
+                "kind": kind, "status": status, "amount_minor": AMOUNT, "currency": "EUR", "occurred_at": "2026-05-30T09:00:00Z",
                 "site": name("sites", at), "booking": name("bookings", at),
             });
             entry[party] = name(&format!("{party}s"), at);
@@ -354,4 +364,64 @@ async fn who_sponsors_people_is_told_nothing_of_single_ones() {
         let export = clinic.export(list, "csv", json!({})).await;
         export.expect_problem(403, "privacy_mode_required");
     }
+}
+
+/// What nobody is told without the permission for it, wherever else they may look.
+const KEPT: [(Permission, &str, &str); 5] = [
+    (Permission::PatientsRead, "a patient's name", "Pelikan"),
+    (Permission::PatientsContact, "an address", "@nest.example"),
+    (Permission::PatientsContact, "a telephone number", PHONE),
+    (Permission::PatientsNotes, "a note", NOTE),
+    (Permission::TransactionsRead, "an amount", "918273"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_answer_tells_what_the_caller_has_no_permission_for() {
+    // Given one of everything, and people who may all but one thing, and one who may see money alone
+    let portal = Portal::start().await;
+    let (service, clinic) = (portal.service("platform").await, portal.clinic().await);
+    let there = fed(&service).await;
+    clinic.bind(&there[0].site, "owner", true).await.expect(200);
+    portal.settle().await.unwrap();
+    let but = |kept: Permission| -> Vec<Permission> {
+        let all = Permission::ALL.iter().copied();
+        all.filter(|permission| *permission != kept).collect()
+    };
+    let mut roles: Vec<Vec<Permission>> = KEPT.iter().map(|(permission, ..)| but(*permission)).collect();
+    roles.dedup();
+    roles.push(vec![Permission::TransactionsRead, Permission::ExportsCreate]);
+
+    let mut told = BTreeSet::new();
+    for (n, role) in roles.iter().enumerate() {
+        let permissions: Vec<&str> = role.iter().map(|permission| permission.as_str()).collect();
+        let id = clinic.role(&format!("Role {n}"), &permissions).await;
+        let person = clinic.member(&format!("Person{n}"), &id).await;
+
+        // When they ask for everything, and take every list as a file
+        let mut answers = everything_asked(&person, &clinic, &there).await;
+        for list in ["bookings", "transactions", "patients", "specialists"] {
+            let asked = clinic.export_by(&person, list, "ndjson", json!({})).await;
+            if asked.status == 202 {
+                let taken = clinic.taken(&person, list, "ndjson", json!({})).await;
+                answers.push((format!("export of {list}"), taken.file));
+            }
+        }
+
+        // Then nothing tells what they have no permission for
+        for (path, answer) in &answers {
+            for (permission, what, secret) in KEPT {
+                let is_told = answer.text.contains(secret);
+                assert!(
+                    !is_told || role.contains(&permission),
+                    "{path} tells {what}: {}",
+                    answer.text
+                );
+                if is_told {
+                    told.insert(what);
+                }
+            }
+        }
+    }
+    // And each of them is told to those who have it
+    assert_eq!(told.len(), KEPT.len(), "{told:?}");
 }

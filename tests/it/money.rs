@@ -300,6 +300,19 @@ async fn a_statement_is_the_filtered_list_and_its_sums() {
         .json();
     assert_eq!((&empty["lines"], &empty["totals"]), (&json!([]), &json!([])));
     assert_eq!(empty["specialist"]["name"], "Lena Brandt");
+    let new = portal.specialist("Nova Neu", &[&site]).await;
+    let none = statement(&clinic.admin, &clinic, &new.id, "2026-05")
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(
+        (&none["lines"], &none["specialist"]["name"]),
+        (&json!([]), &json!("Nova Neu"))
+    );
+    let elsewhere = portal.specialist("Elsa Elsewhere", &[]).await;
+    statement(&clinic.admin, &clinic, &elsewhere.id, "2026-05")
+        .await
+        .expect_problem(404, "specialist_not_found");
     for month in ["2026-13", "2026-5", "may", "2026-05-01"] {
         statement(&clinic.admin, &clinic, &lena.id, month)
             .await

@@ -5,7 +5,7 @@ use portal_app::Web;
 use portal_domain::code::Code;
 use portal_domain::id::{OrganizationId, SpecialistId};
 use portal_domain::permission::need;
-use portal_domain::transaction::{Month, Statement, TransactionQuery};
+use portal_domain::transaction::{Month, Person, Statement, TransactionQuery};
 use portal_http::problem::Problem;
 use portal_http::{ApiError, Member, Path, Reply};
 
@@ -27,7 +27,7 @@ pub(crate) async fn get_statement(
     member: Member<need::TransactionsRead>,
     Path((_, specialist, month)): Path<(OrganizationId, SpecialistId, Month)>,
 ) -> Result<Reply, ApiError> {
-    let (access, ()) = member.beside(async { Ok(()) }).await?;
+    let (access, known) = member.beside(web.store.specialist(specialist)).await?;
     let reach = access.reach()?.of_specialists()?;
     let zone = &access.organization.settings.time_zone;
     let query = month.query(specialist, &zone.zone());
@@ -39,11 +39,13 @@ pub(crate) async fn get_statement(
         web.store.transactions(&reach, &ever, 1, None),
         web.store.all_transactions(&reach, &query)
     )?;
-    // Who never had anything within reach has no statements: whether there is such a specialist is not told.
-    let last = last.items.into_iter().next().ok_or(Code::SpecialistNotFound)?;
+    // Who has left may still have had something within reach; of anybody else it is not told whether there is such a specialist.
+    let known = known.within(&reach).map(|known| Person::from(&known));
+    let before = || last.items.into_iter().next().map(|entry| entry.person);
+    let person = known.or_else(before).ok_or(Code::SpecialistNotFound)?;
     let statement = Statement::of(&query, lines)?;
     let view = StatementView::new(
-        &last.person,
+        &person,
         month,
         zone,
         &query,

@@ -17,7 +17,9 @@ use crate::code::{Code, Refusal};
 use crate::external::{ExternalValue, Sourced};
 use crate::id::{BookingId, OrganizationId, PatientId, SiteId, SpecialistId, TransactionId};
 use crate::money::Money;
+use crate::patient::Patient;
 use crate::reach::{Reach, Reached};
+use crate::specialist::Specialist;
 use crate::text::PersonName;
 
 mod kind;
@@ -65,6 +67,24 @@ pub enum Person {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<PersonName>,
     },
+}
+
+impl From<&Patient> for Person {
+    fn from(patient: &Patient) -> Self {
+        Self::Patient {
+            patient: patient.id,
+            name: patient.identity.name.display(),
+        }
+    }
+}
+
+impl From<&Specialist> for Person {
+    fn from(specialist: &Specialist) -> Self {
+        Self::Specialist {
+            specialist: specialist.id,
+            name: specialist.profile.name.display(),
+        }
+    }
 }
 
 impl Person {

@@ -51,14 +51,8 @@ impl Transactions {
         let specialist = refer_if(&self.specialists, record.specialist.as_ref(), "/specialist")?;
         Ok(match (patient, specialist) {
             (None, None) => None,
-            (Some(patient), None) => Some(Person::Patient {
-                patient: patient.id,
-                name: patient.identity.name.display(),
-            }),
-            (None, Some(specialist)) => Some(Person::Specialist {
-                specialist: specialist.id,
-                name: specialist.profile.name.display(),
-            }),
+            (Some(patient), None) => Some(patient.into()),
+            (None, Some(specialist)) => Some(specialist.into()),
             (Some(_), Some(_)) => {
                 let refusal = Refusal::new(Code::FieldsInvalid, "money is a patient's or a specialist's");
                 return Err(refusal.at("/specialist"));

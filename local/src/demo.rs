@@ -1,4 +1,5 @@
-//! Demo data: a believable clinic with 60 members, and the few other organizations that its admin is in.
+//! Demo data: a believable clinic with 60 members, the few other organizations that its admin is in, a network of clinics, and an
+//! operator of two brands.
 //!
 //! Ids, names and addresses are always the same, so that `events/` can name them; times follow the stack's clock.
 
@@ -10,6 +11,7 @@ mod exports;
 pub mod ids;
 mod ledger;
 mod network;
+mod operators;
 mod parts;
 mod people;
 mod script;
@@ -19,6 +21,7 @@ use portal_store::StoreError;
 use portal_store::entity::due::Worker;
 use serde_json::json;
 
+pub use self::operators::{BRANDS_ADMIN, NETWORK_ADMIN};
 use self::people::Accounts;
 use self::script::Script;
 use crate::stack::{Failure, Stack, TABLE};
@@ -44,6 +47,7 @@ pub async fn fill(stack: &Stack) -> Result<(), Failure> {
     let began = Timestamp::from_millisecond(ids::BEGAN).unwrap_or(now);
     directory::write(&mut script, accounts.id(&ADMIN.parse()?), began)?;
     elsewhere::write(&mut script, &accounts, now)?;
+    operators::write(&mut script, &accounts, began)?;
     exports::write(&mut script, accounts.id(&ADMIN.parse()?), now)?;
 
     // Organizations first: their counts are added to when the members come.
@@ -56,6 +60,7 @@ pub async fn fill(stack: &Stack) -> Result<(), Failure> {
             .into_iter()
             .collect::<Result<Vec<()>, StoreError>>()?;
     }
+    operators::feed(stack, &accounts, now).await?;
     // The jobs have kept up: without their marks a first run would look through weeks of hours.
     for worker in [
         Worker::ExpireInvites,

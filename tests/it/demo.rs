@@ -202,3 +202,34 @@ async fn a_table_that_holds_anything_is_left_alone() {
         1
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_of_clinics_and_an_operator_of_two_brands_oversee_their_own() {
+    let portal = filled().await;
+    portal.settle().await.expect("all is delivered");
+    for (admin, organization, sites, patients, specialists) in [
+        (demo::NETWORK_ADMIN, ids::NORTHSHORE, 3, 36, 5),
+        (demo::BRANDS_ADMIN, ids::CLEARBROOK, 2, 24, 3),
+    ] {
+        let admin = Person::with(&portal, &SignIn::new(admin));
+        let path = |rest: &str| format!("/v1/organizations/{organization}{rest}");
+        let all = async |list: &str| admin.all(&path(list)).await;
+        assert_eq!(admin.get(&path("/sites")).await.expect(200).items().len(), sites);
+        assert_eq!(all("/patients").await.len(), patients);
+        assert_eq!(all("/specialists").await.len(), specialists);
+        let (bookings, entries) = (all("/bookings").await, all("/transactions").await);
+        assert_eq!(bookings.len(), patients * 3);
+        let fulfilled = bookings
+            .iter()
+            .filter(|booking| booking["status"] == "fulfilled")
+            .count();
+        assert!(fulfilled > patients, "{fulfilled}");
+        assert_eq!(entries.len(), fulfilled * 2);
+        // The dashboard has what the lists have
+        let dashboard = admin.get(&path("/dashboard")).await.expect(200).json();
+        for tile in dashboard["tiles"].as_array().expect("tiles") {
+            let list = admin.all(tile["list"].as_str().expect("a path")).await;
+            assert_eq!(tile["value"], list.len(), "{tile}");
+        }
+    }
+}

@@ -42,7 +42,11 @@ fn as_admin(account: &Account) -> Actor {
 }
 
 /// An organization whose founder is its only member.
-fn founded_by(script: &mut Script, founder: &Account, organization: &Organization) -> Result<(), Refusal> {
+pub(super) fn founded_by(
+    script: &mut Script,
+    founder: &Account,
+    organization: &Organization,
+) -> Result<(), Refusal> {
     let at = organization.created_at;
     let email = address(founder)?;
     let membership = Membership::new(founder, email, organization, Role::Admin, at);

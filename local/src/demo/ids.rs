@@ -26,6 +26,11 @@ pub const OLD_MILL: OrganizationId = OrganizationId::from_uuid(at(BEGAN, 3));
 /// Riverside Trial, in which the clinic's admin tried things out; nobody else is in it.
 pub const TRIAL: OrganizationId = OrganizationId::from_uuid(at(BEGAN, 4));
 
+/// Northshore Clinics, a network of three: `org_01a07ac6-20c0-7000-8000-000000000005`.
+pub const NORTHSHORE: OrganizationId = OrganizationId::from_uuid(at(BEGAN, 5));
+/// Clearbrook Health, which operates two brands: `org_01a07ac6-20c0-7000-8000-000000000006`.
+pub const CLEARBROOK: OrganizationId = OrganizationId::from_uuid(at(BEGAN, 6));
+
 /// The clinic's role for those who look after patients.
 pub const COORDINATORS: RoleId = RoleId::from_uuid(at(BEGAN, 11));
 /// The clinic's role for those who check that rules are kept.

@@ -29,6 +29,18 @@ impl Probe {
             ..self.person()?
         })
     }
+
+    /// Lets a source tell of a patient, and that it is no more.
+    ///
+    /// # Errors
+    /// When a batch is refused.
+    pub async fn patient_who_goes(&self) -> Result<(), Failure> {
+        let service = self.service().await?;
+        for batch in [site(), patient(), gone_patient()] {
+            service.send(&batch).await?.success()?;
+        }
+        Ok(())
+    }
 }
 
 /// A batch of one line about the record called `value`, in a version of it.

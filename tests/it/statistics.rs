@@ -395,16 +395,22 @@ async fn a_sponsor_is_told_totals_of_closed_months_and_enough_people() {
 
     // And then only of enough people
     portal.wait_until("2027-05-03T22:00:00Z".parse().unwrap());
-    let march = json!({ "bookings": 14, "people": 11 });
+    let march = json!({ "bookings": 14, "people": 11, "utilization": null });
     assert_eq!(asked(dana()).await, [Value::Null, march.clone(), Value::Null]);
 
     // And never anything else, whatever is told late or in another zone: the difference would tell of somebody
     told("2027-03-03T10:00:00Z", &people[..1], ours.clone(), "fulfilled").await;
     told("2027-04-03T10:00:00Z", &people[10..], ours, "fulfilled").await;
     let etag = dana().etag(&clinic.path("")).await;
-    let zone = json!({ "time_zone": "Pacific/Honolulu" });
-    dana().patch(&clinic.path(""), &etag, zone).await.expect(200);
+    let zone = json!({ "time_zone": "Pacific/Honolulu", "eligible_headcount": 250 });
+    let changed = dana().patch(&clinic.path(""), &etag, zone).await.expect(200);
+    assert_eq!(changed.json()["eligible_headcount"], 250);
+    let march = json!({ "bookings": 14, "people": 11, "utilization": 0.044 });
     assert_eq!(asked(dana()).await, [Value::Null, march, Value::Null]);
+    let etag = dana().etag(&clinic.path("")).await;
+    let none = json!({ "eligible_headcount": 0 });
+    let refused = dana().patch(&clinic.path(""), &etag, none).await;
+    refused.expect_problem(422, "fields_invalid");
 
     // Nor of less than the whole by month
     for less in [

@@ -90,8 +90,9 @@ pub(crate) async fn get_statistics(
         access.must_hold(Permission::BookingsRead)?;
         let (store, sponsor) = (&web.store, access.organization.id);
         let totals = store.sponsored_totals(sponsor, &stretches, now).await?;
+        let settings = &access.organization.settings;
         return Ok(Reply::ok(&StatisticsView::of_totals(
-            zone, by, now, &stretches, &totals,
+            settings, by, now, &stretches, &totals,
         )));
     }
     let reach = access.reach()?.at(filter.site_id)?;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use portal_domain::access::Access;
 use portal_domain::dashboard::{Calendar, Tile, Told, Turnover};
 use portal_domain::id::OrganizationId;
-use portal_domain::organization::ZoneName;
+use portal_domain::organization::{Settings, ZoneName};
 use portal_domain::reach::Reach;
 use portal_domain::statistics::{Interval, Span, Stretch, Totals};
 use portal_http::View;
@@ -228,6 +228,9 @@ pub(crate) struct SponsoredView {
     /// The people who had one.
     #[schema(example = 23)]
     people: u64,
+    /// Their part of all whom the organization offers this to now, to four places; null where it has not said how many that are.
+    #[schema(example = 0.092)]
+    utilization: Option<f64>,
 }
 
 impl From<&Told> for StatisticsPeriodView {
@@ -277,7 +280,7 @@ impl StatisticsView {
 
 impl StatisticsView {
     pub(crate) fn of_totals(
-        zone: &ZoneName,
+        settings: &Settings,
         by: Interval,
         as_of: Timestamp,
         months: &[Stretch],
@@ -292,11 +295,14 @@ impl StatisticsView {
             sponsored: totals.map(|totals| SponsoredView {
                 bookings: totals.bookings,
                 people: totals.people,
+                utilization: settings
+                    .eligible_headcount
+                    .map(|eligible| totals.utilization(eligible)),
             }),
         };
         Self {
             periods: months.iter().zip(totals).map(period).collect(),
-            ..Self::new(zone, by, as_of, &[])
+            ..Self::new(&settings.time_zone, by, as_of, &[])
         }
     }
 }

@@ -45,6 +45,7 @@ impl OrganizationCreate {
         let settings = Settings {
             allowed_domains: self.allowed_domains.clone(),
             time_zone,
+            eligible_headcount: None,
             languages,
         };
         Draft {

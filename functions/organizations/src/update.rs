@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use portal_domain::code::Refusal;
 use portal_domain::email::EmailDomain;
-use portal_domain::organization::{Update, ZoneName};
+use portal_domain::organization::{Headcount, Update, ZoneName};
 use portal_domain::permission::need;
 use portal_domain::text::OrganizationName;
+use portal_domain::wish::Wish;
 use portal_http::problem::Problem;
 use portal_http::{ApiError, IfMatch, Json, Member, Reply};
 use serde::Deserialize;
@@ -27,6 +28,10 @@ pub(crate) struct OrganizationUpdate {
     /// An IANA time zone.
     #[schema(value_type = Option<String>, example = "Europe/Berlin")]
     time_zone: Option<ZoneName>,
+    /// How many people it offers this to, 1 to 10,000,000, for its utilization; null if it does not say.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>, example = 250)]
+    eligible_headcount: Wish<Headcount>,
     /// Languages.
     #[serde(default, deserialize_with = "portal_http::object")]
     languages: LanguagesUpdate,
@@ -40,6 +45,7 @@ impl OrganizationUpdate {
             time_zone: self.time_zone.clone(),
             default_language: self.languages.default,
             available_languages: self.languages.available.clone(),
+            eligible_headcount: self.eligible_headcount,
         }
     }
 }

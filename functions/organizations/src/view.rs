@@ -30,6 +30,9 @@ pub(crate) struct OrganizationView {
     /// The zone in which times are told to its people.
     #[schema(example = "Europe/Berlin")]
     time_zone: String,
+    /// How many people it offers this to; null where it has not said.
+    #[schema(example = 250)]
+    eligible_headcount: Option<u32>,
     /// Its languages.
     languages: LanguagesView,
     /// The caller's role.
@@ -85,6 +88,7 @@ impl OrganizationView {
                 .map(|domain| domain.as_str().to_owned())
                 .collect(),
             time_zone: settings.time_zone.as_str().to_owned(),
+            eligible_headcount: settings.eligible_headcount.map(u32::from),
             languages: LanguagesView {
                 default: settings.languages.default.as_str(),
                 available: settings

@@ -119,6 +119,34 @@ pub struct Settings {
     pub time_zone: ZoneName,
     /// The languages of its mails.
     pub languages: Languages,
+    /// How many people it offers this to; none where it has not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eligible_headcount: Option<Headcount>,
+}
+
+/// How many people something is offered to: 1 to 10,000,000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct Headcount(u32);
+
+impl TryFrom<u32> for Headcount {
+    type Error = Refusal;
+
+    fn try_from(number: u32) -> Result<Self, Refusal> {
+        match number {
+            1..=10_000_000 => Ok(Self(number)),
+            _ => Err(Refusal::new(
+                Code::FieldsInvalid,
+                "a headcount is 1 to 10,000,000",
+            )),
+        }
+    }
+}
+
+impl From<Headcount> for u32 {
+    fn from(headcount: Headcount) -> Self {
+        headcount.0
+    }
 }
 
 impl Settings {
@@ -209,6 +237,8 @@ pub struct Update {
     pub default_language: Option<Locale>,
     /// A new set of languages.
     pub available_languages: Option<BTreeSet<Locale>>,
+    /// Another number of people whom it offers this to, or none.
+    pub eligible_headcount: Wish<Headcount>,
 }
 
 /// What a custom role is to be.
@@ -477,7 +507,10 @@ impl Access {
         if let Some(default) = update.default_language {
             new.settings.languages.default = default;
         }
+        let headcount = old.settings.eligible_headcount;
+        new.settings.eligible_headcount = update.eligible_headcount.over(headcount);
         checked(&new.settings)?;
+        let number = |headcount: Option<Headcount>| headcount.map(|headcount| headcount.0.to_string());
         let domains = |o: &Organization| listed(o.settings.allowed_domains.iter().map(EmailDomain::as_str));
         let languages = |o: &Organization| {
             listed(
@@ -506,6 +539,11 @@ impl Access {
                 "default_language",
                 Some(old.settings.languages.default.as_str().to_owned()),
                 Some(new.settings.languages.default.as_str().to_owned()),
+            )
+            .changed(
+                "eligible_headcount",
+                number(headcount),
+                number(new.settings.eligible_headcount),
             );
         Ok((
             new.clone(),

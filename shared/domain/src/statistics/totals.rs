@@ -10,6 +10,7 @@ use crate::access::Access;
 use crate::code::{Code, Refusal};
 use crate::configuration::Directory;
 use crate::id::{PatientId, SiteId};
+use crate::organization::Headcount;
 
 /// The fewest people of whom a total tells.
 pub const FEWEST_PEOPLE: u64 = 11;
@@ -37,6 +38,15 @@ impl Totals {
         }
         let people = u64::try_from(people.len()).unwrap_or(u64::MAX);
         (people >= FEWEST_PEOPLE).then_some(Self { bookings, people })
+    }
+
+    /// Which part its people are of all whom it is offered to, to four places. It is more than 1 where more came than are said to
+    /// be eligible.
+    #[must_use]
+    pub fn utilization(self, eligible: Headcount) -> f64 {
+        let people = u32::try_from(self.people).unwrap_or(u32::MAX);
+        let part = f64::from(people) / f64::from(u32::from(eligible));
+        (part * 10_000.0).round() / 10_000.0
     }
 }
 
@@ -87,6 +97,19 @@ mod tests {
                 people: 11
             })
         );
+    }
+
+    #[test]
+    fn utilization_is_people_of_those_eligible() {
+        let of = |people, eligible: u32| {
+            let totals = Totals { bookings: 99, people };
+            totals.utilization(Headcount::try_from(eligible).unwrap())
+        };
+        let told = [of(11, 250), of(11, 11), of(22, 11), of(12, 7_000_000)];
+        assert_eq!(format!("{told:?}"), "[0.044, 1.0, 2.0, 0.0]");
+        for wrong in [0, 10_000_001] {
+            assert_eq!(Headcount::try_from(wrong).unwrap_err().code, Code::FieldsInvalid);
+        }
     }
 
     #[test]

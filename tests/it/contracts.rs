@@ -369,6 +369,41 @@ fn what_the_mail_service_is_asked_to_report_is_applied_or_kept() {
     );
 }
 
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-limits.html>: a limit that cannot be raised.
+const MOST_METRICS_OF_AN_ALARM: usize = 10;
+
+#[test]
+fn each_function_is_watched_by_alarms_that_can_be_made() {
+    let template = template();
+    let mut watched: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (name, alarm) in template.resources("AWS::CloudWatch::Alarm") {
+        let metrics = alarm["Properties"]["Metrics"].as_array();
+        let read = metrics
+            .into_iter()
+            .flatten()
+            .map(|metric| &metric["MetricStat"]["Metric"]);
+        let read: Vec<&Value> = read.filter(|metric| !metric.is_null()).collect();
+        assert!(
+            read.len() <= MOST_METRICS_OF_AN_ALARM,
+            "{name} rests on {}",
+            read.len()
+        );
+        for metric in read {
+            let of = metric["Dimensions"][0]["Value"]["Ref"]
+                .as_str()
+                .unwrap_or_default();
+            watched
+                .entry(metric["MetricName"].as_str().unwrap())
+                .or_default()
+                .insert(of);
+        }
+    }
+    let functions = template.resources("AWS::Serverless::Function");
+    let functions: BTreeSet<&str> = functions.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(watched["Errors"], functions);
+    assert_eq!(watched["Throttles"], functions);
+}
+
 #[test]
 fn the_alarms_that_count_lines_count_what_is_logged() {
     let template = template();

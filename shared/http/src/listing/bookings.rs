@@ -75,9 +75,7 @@ impl BookingFilter {
         }
         .checked()
     }
-}
 
-impl BookingFilter {
     /// What is wanted, and the reach within which whoever has `access` may ask for it.
     fn asked_by(&self, access: &Access) -> Result<(BookingQuery, Reach), Refusal> {
         let query = self.query()?;

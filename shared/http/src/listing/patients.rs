@@ -66,9 +66,7 @@ impl PatientFilter {
             sort: look.sort,
         })
     }
-}
 
-impl PatientFilter {
     /// What is wanted, and the reach within which whoever has `access` may ask for it.
     fn asked_by(&self, access: &Access) -> Result<(PatientQuery, Reach), Refusal> {
         let query = self.query()?;

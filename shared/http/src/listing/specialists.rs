@@ -69,9 +69,7 @@ impl SpecialistFilter {
             sort: look.sort,
         })
     }
-}
 
-impl SpecialistFilter {
     /// What is wanted, and the reach within which whoever has `access` may ask for it.
     fn asked_by(&self, access: &Access) -> Result<(SpecialistQuery, Reach), Refusal> {
         Ok((self.query()?, access.reach()?.of_specialists()?))

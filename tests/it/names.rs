@@ -2,11 +2,10 @@
 
 use portal_domain::change::{Change, Write};
 use portal_domain::text::PersonName;
-use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::service::{Service, delete, upsert};
-use crate::support::{Clinic, Portal};
+use crate::support::{Clinic, DAY, Portal};
 
 const OLD: &str = "Zephyrine";
 const GIVEN_BACK: &str = "Quillfeather";
@@ -39,7 +38,7 @@ async fn scene(portal: &Portal) -> (Service, Clinic<'_>) {
     let start = portal.clock.now();
     let booking = json!({
         "site": name("sites", "north"), "patient": of["patient"], "specialist": of["specialist"],
-        "service": "Physiotherapy", "status": "booked", "modality": "video", "start": start, "end": start + crate::support::DAY,
+        "service": "Physiotherapy", "status": "booked", "modality": "video", "start": start, "end": start + DAY,
     });
     tell("bookings", "b1", booking).await;
     for (kind, status, party) in [
@@ -159,12 +158,6 @@ async fn a_copy_that_was_written_with_an_old_name_is_brought_up_to_date() {
     assert_eq!(called(&clinic).await, [format!("{OLD} Berg").as_str(); 4]);
     assert_eq!(holding(&portal, "Ysolde"), 0);
     let path = clinic.path(&format!("/transactions/{payment}"));
-    let told = clinic
-        .admin
-        .request(Method::GET, &path)
-        .send()
-        .await
-        .expect(200)
-        .json();
+    let told = clinic.admin.get(&path).await.expect(200).json();
     assert_eq!(told["patient"]["name"], format!("{OLD} Berg"));
 }

@@ -4,16 +4,18 @@
 use jiff::{SignedDuration, Timestamp};
 use portal_domain::account::Account;
 use portal_domain::audit::Origin;
+use portal_domain::change::Change;
 use portal_domain::configuration::BindingRole;
 use portal_domain::id::{OrganizationId, SiteId};
 use portal_domain::ingest::{Line, Outcome, RecordType};
 use portal_domain::operator::{Bond, Operator};
-use portal_feed::Batch;
+use portal_feed::{Batch, Taken};
 use serde_json::{Value, json};
 
-use super::ids;
+use super::elsewhere::founded_by;
 use super::people::Accounts;
 use super::script::Script;
+use super::{ids, parts};
 use crate::feed;
 use crate::stack::{Failure, OPERATOR, Stack};
 
@@ -104,9 +106,9 @@ pub(super) fn write(script: &mut Script, accounts: &Accounts, began: Timestamp) 
     for overseer in &OVERSEERS {
         let (name, email) = overseer.admin;
         let admin: Account = accounts.account(name, &email.parse()?, began)?;
-        let organization = super::parts::organization(overseer.id, overseer.name, began)?;
-        script.add(portal_domain::change::Change::default().writes(super::parts::signed_up(&admin)));
-        super::elsewhere::founded_by(script, &admin, &organization)?;
+        let organization = parts::organization(overseer.id, overseer.name, began)?;
+        script.add(Change::default().writes(parts::signed_up(&admin)));
+        founded_by(script, &admin, &organization)?;
     }
     Ok(())
 }
@@ -142,8 +144,8 @@ async fn tell(batch: &Batch<'_>, of: RecordType, lines: Vec<Value>) -> Result<Ve
         .map(|line| Line::read(line, batch.now))
         .collect();
     let taken = batch.take(of, &lines).await?;
-    let id = |taken: portal_feed::Taken| match taken {
-        portal_feed::Taken {
+    let id = |taken: Taken| match taken {
+        Taken {
             outcome: Outcome::Created,
             id: Some(id),
         } => Ok(id),

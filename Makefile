@@ -17,6 +17,7 @@ EVENT ?=
 INVOKE_PORT ?= 9001
 PORTAL_ROUNDS ?= 1000
 BOOKINGS ?= 1000000
+LINES ?= 200000
 VENV ?= .venv
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -109,9 +110,10 @@ nightly: toolchain ## Run the race and fault tests for long (PORTAL_ROUNDS=1000)
 	PORTAL_ROUNDS=$(PORTAL_ROUNDS) $(MAKE) check-tests
 
 .PHONY: bench
-bench: toolchain ## One function as it is deployed (FUNCTION=members), and lists over many bookings (BOOKINGS=1000000)
-	cargo build $(SELECTION) --examples --release --bin portal-local --bin $(FUNCTION)
+bench: toolchain ## A function as it is deployed (FUNCTION=members), an import (LINES=200000), and lists (BOOKINGS=1000000)
+	cargo build $(SELECTION) --examples --release --bin portal-local --bin run-imports --bin $(FUNCTION)
 	$(TARGET)/release/portal-local bench $(FUNCTION) $(TARGET)/release/$(FUNCTION)
+	$(TARGET)/release/portal-local bench-import $(LINES) $(TARGET)/release/run-imports
 	$(TARGET)/release/portal-local bench-lists $(BOOKINGS)
 
 # ---- The cloud -----------------------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
 //! How a function fares as it is deployed: size, start and answers of its release binary, called as Lambda calls it.
 
+pub mod imports;
 pub mod lists;
 mod runtime;
 mod volume;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -105,7 +107,7 @@ async fn event(function: &str, scene: &Scene<'_>) -> Result<(&'static str, Strin
 async fn measure(probe: &Probe, binary: &Path, event: &str, warm: usize) -> Result<Measured, Failure> {
     let runtime = Runtime::start().await?;
     let begun = Instant::now();
-    let function = spawn(probe, binary, &runtime)?;
+    let function = spawn("bench", &probe.stack.environment(), binary, &runtime)?;
     ask(&runtime, &function, begun, event, warm).await
 }
 
@@ -132,7 +134,7 @@ async fn ask(
             return Err(format!("the function answers {answer}").into());
         }
     }
-    let memory = most_memory(function.0.id());
+    let memory = most_memory(function.id());
     let first = all.remove(0);
     all.sort();
     Ok(Measured {
@@ -143,13 +145,19 @@ async fn ask(
     })
 }
 
-fn spawn(probe: &Probe, binary: &Path, runtime: &Runtime) -> Result<Process, Failure> {
+/// Starts `binary` as the function called `name`.
+fn spawn(
+    name: &str,
+    environment: &BTreeMap<String, String>,
+    binary: &Path,
+    runtime: &Runtime,
+) -> Result<Process, Failure> {
     let mut command = Command::new(binary);
     command
         .env_clear()
-        .envs(probe.stack.environment())
+        .envs(environment)
         .env("AWS_LAMBDA_RUNTIME_API", runtime.address())
-        .env("AWS_LAMBDA_FUNCTION_NAME", "bench")
+        .env("AWS_LAMBDA_FUNCTION_NAME", name)
         .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
         .env("LOG_LEVEL", "warn")
@@ -160,6 +168,12 @@ fn spawn(probe: &Probe, binary: &Path, runtime: &Runtime) -> Result<Process, Fai
 
 /// A process that ends when it is dropped.
 struct Process(Child);
+
+impl Process {
+    fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
 
 impl Drop for Process {
     fn drop(&mut self) {

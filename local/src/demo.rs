@@ -9,6 +9,7 @@ mod directory;
 mod elsewhere;
 mod exports;
 pub mod ids;
+mod imports;
 mod ledger;
 mod network;
 mod operators;
@@ -69,5 +70,6 @@ pub async fn fill(stack: &Stack) -> Result<(), Failure> {
     ] {
         stack.app.store.due_done(worker, now).await?;
     }
+    imports::bring(stack, now).await?;
     Ok(())
 }

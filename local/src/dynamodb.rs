@@ -127,6 +127,12 @@ impl Dynamo {
         lock(&self.0.operations).iter().cloned().collect()
     }
 
+    /// How many of them there are.
+    #[must_use]
+    pub fn operation_count(&self) -> usize {
+        lock(&self.0.operations).len()
+    }
+
     /// Forgets the operations so far.
     pub fn clear_operations(&self) {
         lock(&self.0.operations).clear();

@@ -11,7 +11,8 @@ use http::Method;
 use lambda_http::request::LambdaRequest;
 use lambda_runtime::LambdaEvent;
 use portal_app::{
-    App, Config, ConfigError, ExportWeb, Exporting, InviteWeb, Mailing, Part, PlatformWeb, Relaying, Web,
+    App, Config, ConfigError, Exporting, FileWeb, Importing, InviteWeb, Mailing, Part, PlatformWeb, Relaying,
+    Web,
 };
 use portal_http::{Function, Routes};
 use serde::Serialize;
@@ -249,9 +250,11 @@ pub fn named(config: &Config, name: &str) -> Result<Option<Consumer>, ConfigErro
             directory::routes().into_function(&Web::build(config)?),
         )),
         "actions" => Some(behind_api(actions::routes().into_function(&Web::build(config)?))),
-        "ingest" => Some(behind_api(ingest::routes().into_function(&Web::build(config)?))),
+        "ingest" => Some(behind_api(
+            ingest::routes().into_function(&FileWeb::build(config)?),
+        )),
         "exports" => Some(behind_api(
-            exports::routes().into_function(&ExportWeb::build(config)?),
+            exports::routes().into_function(&FileWeb::build(config)?),
         )),
         "platform" => Some(behind_api(
             platform::routes().into_function(&PlatformWeb::build(config)?),
@@ -284,6 +287,7 @@ pub(crate) fn consumers(config: &Config) -> Result<Vec<(&'static str, Consumer)>
     let relaying = Relaying::build(&signing(config, "relay"))?;
     let mailing = Mailing::build(&signing(config, "send-mail"))?;
     let writing = Exporting::build(&signing(config, "write-exports"))?;
+    let importing = Importing::build(&signing(config, "run-imports"))?;
     let expiring = App::build(&signing(config, "expire-invites"))?;
     let finishing = App::build(&signing(config, "finish-dissolutions"))?;
     let projecting = App::build(&signing(config, "project-changes"))?;
@@ -312,6 +316,12 @@ pub(crate) fn consumers(config: &Config) -> Result<Vec<(&'static str, Consumer)>
             "write-exports",
             consumer(writing, async |app: Exporting, event| {
                 write_exports::handle(&app, event).await
+            }),
+        ),
+        (
+            "run-imports",
+            consumer(importing, async |app: Importing, event| {
+                run_imports::handle(&app, event).await
             }),
         ),
         (

@@ -12,6 +12,7 @@ portal-local: the Organization Portal with everything around it, in one process,
   portal-local [--ephemeral] [--empty]   serve (PORT=9000; data in .local/, or kept nowhere; demo data unless empty)
   portal-local generate [FOLDER]         write the generated documents (FOLDER: the project, default .)
   portal-local bench FUNCTION BINARY     measure a function's release binary: size, start, answers
+  portal-local bench-import LINES BINARY import a file of lines with run-imports's release binary, killed in the middle
   portal-local bench-lists [MOST]        measure lists over 1,000 to MOST bookings (1,000,000), and how fast lines are taken
 ";
 
@@ -35,6 +36,12 @@ async fn main() -> ExitCode {
         ["bench", function, binary] => bench::run(function, &PathBuf::from(binary))
             .await
             .map(|report| say(&report)),
+        ["bench-import", lines, binary] => match lines.parse() {
+            Ok(lines) => bench::imports::run(lines, &PathBuf::from(binary))
+                .await
+                .map(|report| say(&report)),
+            Err(_) => Err(format!("{lines} is not a number of lines").into()),
+        },
         ["bench-lists"] => bench::lists::run(1_000_000).await.map(|report| say(&report)),
         ["bench-lists", most] => match most.parse() {
             Ok(most) => bench::lists::run(most).await.map(|report| say(&report)),

@@ -6,6 +6,7 @@ mod cost;
 mod dashboard;
 mod directory;
 mod exports;
+mod imports;
 mod person;
 mod scene;
 mod service;
@@ -77,15 +78,18 @@ pub fn is_operators(operation: &str) -> bool {
     routes().iter().any(is_theirs)
 }
 
-/// Whether an operation is one of the platform's own systems, which bring a service token.
+/// Whether a path is for the platform's own systems, which bring a service token.
+#[must_use]
+pub fn is_for_services(path: &str) -> bool {
+    ["/v1/ingest/", "/v1/imports", "/v1/fhir/", "/v1/changes"]
+        .iter()
+        .any(|theirs| path.starts_with(theirs))
+}
+
+/// Whether an operation is one of the platform's own systems.
 #[must_use]
 pub fn is_services(operation: &str) -> bool {
-    let is_service = |path: &str| {
-        ["/v1/ingest/", "/v1/fhir/", "/v1/changes"]
-            .iter()
-            .any(|theirs| path.starts_with(theirs))
-    };
-    let is_theirs = |route: &Route| route.operation == operation && is_service(&route.path);
+    let is_theirs = |route: &Route| route.operation == operation && is_for_services(&route.path);
     routes().iter().any(is_theirs)
 }
 
@@ -160,10 +164,18 @@ impl Probe {
     /// # Errors
     /// When it does not start.
     pub async fn start(follows: bool) -> Result<Self, Failure> {
-        let options = Options {
+        Self::start_with(Options {
             follows,
             ..Options::default()
-        };
+        })
+        .await
+    }
+
+    /// Starts a stack that runs as `options` say.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_with(options: Options) -> Result<Self, Failure> {
         let stack = Stack::start(options).await?;
         let links = Links::new(stack.config(0))?;
         Ok(Self {

@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::future::join_all;
 use http::{Method, StatusCode};
 use portal_app::{App, Clock, Config, Part};
+use portal_documents::UPLOADS;
 use portal_domain::export::MOST_ATTEMPTS;
 use portal_store::table;
 use serde_json::{Value, json};
@@ -50,6 +51,8 @@ pub const MAIL_QUEUE: &str = "mail";
 pub const FEEDBACK_QUEUE: &str = "mail-feedback";
 /// The queue between the outbox and the writer of exports.
 pub const EXPORT_QUEUE: &str = "exports";
+/// The queue between the bucket and what takes imports.
+pub const IMPORT_QUEUE: &str = "imports";
 /// The bucket of documents.
 pub const BUCKET: &str = "portal-documents";
 
@@ -144,8 +147,10 @@ impl Stack {
         queues.create(MAIL_QUEUE, mail_delivery());
         queues.create(FEEDBACK_QUEUE, mail_delivery());
         queues.create(EXPORT_QUEUE, export_delivery());
+        queues.create(IMPORT_QUEUE, import_delivery());
         let objects = Objects::new(&clock, &faults, &queues, in_data("objects").as_deref());
         objects.create(BUCKET)?;
+        objects.tell(BUCKET, UPLOADS, IMPORT_QUEUE);
         let feedback = queues.clone();
         let feedback = Arc::new(move |event: Value| {
             if let Err(error) = feedback.send(FEEDBACK_QUEUE, &event.to_string()) {
@@ -286,6 +291,7 @@ fn subscribed(
                 queues.register(FEEDBACK_QUEUE, consumer);
             }
             "write-exports" => queues.register(EXPORT_QUEUE, consumer),
+            "run-imports" => queues.register(IMPORT_QUEUE, consumer),
             _ => scheduled.push((name, consumer)),
         }
     }
@@ -333,6 +339,15 @@ pub fn mail_delivery() -> Delivery {
 pub fn export_delivery() -> Delivery {
     Delivery {
         max_receive_count: MOST_ATTEMPTS + 1,
+        ..Delivery::default()
+    }
+}
+
+/// As the template gives up imports: a message comes again when its run died, and those that come further are not counted.
+#[must_use]
+pub fn import_delivery() -> Delivery {
+    Delivery {
+        max_receive_count: 20,
         ..Delivery::default()
     }
 }
@@ -386,6 +401,10 @@ fn variables(base: &str, identity: &Identity) -> BTreeMap<String, String> {
         (
             "EXPORT_QUEUE_URL",
             format!("{base}/_local/aws/sqs/{EXPORT_QUEUE}"),
+        ),
+        (
+            "IMPORT_QUEUE_URL",
+            format!("{base}/_local/aws/sqs/{IMPORT_QUEUE}"),
         ),
         ("DOCUMENTS_BUCKET", BUCKET.to_owned()),
         ("PLATFORM_OPERATORS", OPERATOR.to_owned()),

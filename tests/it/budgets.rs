@@ -53,11 +53,15 @@ const EXCEPTIONS: &[(&str, &str, u32)] = &[
     ("ingest_records", "one site that is known, sent again", 4),
     ("ingest_records", "one new patient", 5),
     ("ingest_records", "one patient who is deleted", 5),
-    // The token says whose feed it is.
+    // The token says whose feed it is, and whose imports.
     ("list_changes", "", 2),
     // Beside those: what ids and identifiers stand for, the sites that are named, and the write of what is remembered.
     ("take_resources", "", 6),
     ("take_resources", "one patient who is known, sent again", 5),
+    ("list_imports", "", 2),
+    ("get_import", "", 2),
+    // Whether the key was used, the import, and what is known of it then.
+    ("create_import", "", 4),
     // One more write makes the account.
     // That a link is handed out is in the audit log before it is.
     ("get_export", "", 2),

@@ -4,14 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use portal_app::config::{VARIABLES, Variable};
-use portal_app::{App, Config, ConfigError, ExportWeb, Exporting, InviteWeb, Mailing, Part, Relaying, Web};
-use portal_domain::export;
+use portal_app::{
+    App, Config, ConfigError, Exporting, FileWeb, Importing, InviteWeb, Mailing, Part, Relaying, Web,
+};
+use portal_domain::{export, import};
 use portal_local::dynamodb::{Operation, Right, granted};
 use portal_local::functions::described;
 use portal_local::generate::{Pattern, documents, patterns};
 use portal_local::mailbox::{Bounce, Event};
-use portal_local::probe::{Probe, Who, routes};
-use portal_local::stack::{export_delivery, mail_delivery, project_changes_mapping, relay_mapping};
+use portal_local::probe::{Probe, Who, is_for_services, routes};
+use portal_local::stack::{
+    export_delivery, import_delivery, mail_delivery, project_changes_mapping, relay_mapping,
+};
 use portal_local::template::Template;
 use portal_store::entity::{action, feed, outbox};
 use portal_store::table;
@@ -181,9 +185,7 @@ fn the_template_lists_each_route_once_with_the_function_that_serves_it() {
             );
             assert_eq!(value["Properties"]["ApiId"]["Ref"], "Api", "{event}");
             // The authorizer knows the tokens of the identity provider; service tokens are looked up by the function.
-            let is_service = ["/v1/ingest/", "/v1/fhir/", "/v1/changes"]
-                .iter()
-                .any(|theirs| path.starts_with(theirs));
+            let is_service = is_for_services(&path);
             let authorizer = &value["Properties"]["Auth"];
             let expected = if is_service {
                 json!({ "Authorizer": "NONE" })
@@ -352,6 +354,51 @@ fn exports_are_written_and_kept_here_as_they_are_deployed() {
 }
 
 #[test]
+fn imports_are_brought_run_and_kept_here_as_they_are_deployed() {
+    let template = template();
+    let at = |pointer: &str| template.at(&format!("/Resources/{pointer}")).clone();
+    let queue = at("ImportQueue/Properties");
+    assert_eq!(
+        queue["RedrivePolicy"]["maxReceiveCount"],
+        json!(import_delivery().max_receive_count)
+    );
+    assert!(import::MOST_ATTEMPTS < import_delivery().max_receive_count);
+    let runner = at("RunImportsFunction/Properties");
+    let mapping = &runner["Events"]["Imports"]["Properties"];
+    assert_eq!(
+        (&mapping["BatchSize"], &mapping["FunctionResponseTypes"]),
+        (&json!(1), &json!(["ReportBatchItemFailures"]))
+    );
+    // A run begins its last piece long before the function ends, the function ends before its lease, and the lease before the
+    // message is seen again.
+    let seconds = |value: &Value| value.as_i64().unwrap();
+    assert!(import::RUN.as_secs() + 120 < seconds(&runner["Timeout"]));
+    assert!(seconds(&runner["Timeout"]) < import::LEASE.as_secs());
+    assert!(import::LEASE.as_secs() < seconds(&queue["VisibilityTimeout"]));
+
+    // Every file that is brought is told of, and kept for as long as imports say
+    let pattern = at("UploadsRule/Properties/EventPattern");
+    assert_eq!(
+        pattern["detail"]["object"]["key"],
+        json!([{ "prefix": portal_documents::UPLOADS }])
+    );
+    assert_eq!(
+        (&pattern["source"], &pattern["detail-type"]),
+        (&json!(["aws.s3"]), &json!(["Object Created"]))
+    );
+    let rules = at("DocumentsBucket/Properties/LifecycleConfiguration/Rules");
+    for (rule, prefix) in [(1, "uploads/"), (2, "imports/")] {
+        assert_eq!(
+            (&rules[rule]["Prefix"], &rules[rule]["ExpirationInDays"]),
+            (&json!(prefix), &json!(import::KEPT.as_hours() / 24))
+        );
+    }
+    let longest = at("DocumentsBucketPolicy/Properties/PolicyDocument/Statement/2/Condition");
+    let longest = &longest["NumericGreaterThan"]["s3:signatureAge"];
+    assert_eq!(longest.as_i64(), Some(import::LINK_LASTS.as_secs() * 1_000));
+}
+
+#[test]
 fn what_the_mail_service_is_asked_to_report_is_applied_or_kept() {
     let template = template();
     let asked = template.at("/Resources/MailFeedback/Properties/EventDestination/MatchingEventTypes");
@@ -410,6 +457,7 @@ fn the_alarms_that_count_lines_count_what_is_logged() {
     for (resource, source) in [
         ("MailRefused", "functions/send-mail/src/invite.rs"),
         ("ExportGivenUp", "functions/write-exports/src/write.rs"),
+        ("ImportGivenUp", "functions/run-imports/src/run.rs"),
         ("StatisticsDrifted", "functions/reconcile/src/lib.rs"),
     ] {
         let metric = template.at(&format!("/Resources/{resource}Metric/Properties"));
@@ -448,12 +496,13 @@ fn build(function: &str, config: &Config) -> Result<(), ConfigError> {
         "transactions" => routed(transactions::routes(), config),
         "dashboard" => routed(dashboard::routes(), config),
         "directory" => routed(directory::routes(), config),
-        "exports" => routed::<ExportWeb>(exports::routes(), config),
+        "exports" => routed::<FileWeb>(exports::routes(), config),
         "platform" => routed(platform::routes(), config),
         "actions" => routed(actions::routes(), config),
-        "ingest" => routed(ingest::routes(), config),
+        "ingest" => routed::<FileWeb>(ingest::routes(), config),
         "relay" => Relaying::build(config).map(drop),
         "write-exports" => Exporting::build(config).map(drop),
+        "run-imports" => Importing::build(config).map(drop),
         "send-mail" => Mailing::build(config).map(drop),
         "expire-invites" | "finish-dissolutions" | "project-changes" | "reconcile" | "sweep-actions" => {
             App::build(config).map(drop)
@@ -536,7 +585,12 @@ fn no_role_has_a_wildcard_or_may_scan() {
             for resource in several(&statement["Resource"]) {
                 assert_ne!(resource, "*", "{}: {statement}", function.name);
                 let text = resource.to_string();
-                let may_be = ["${Table.Arn}/stream/*", "${DocumentsBucket.Arn}/exports/*"];
+                let may_be = [
+                    "${Table.Arn}/stream/*",
+                    "${DocumentsBucket.Arn}/exports/*",
+                    "${DocumentsBucket.Arn}/uploads/*",
+                    "${DocumentsBucket.Arn}/imports/*",
+                ];
                 assert!(
                     !text.contains('*') || may_be.iter().any(|several| text.contains(several)),
                     "{}: {resource}",
@@ -584,6 +638,7 @@ async fn everything_that_is_asked() -> Vec<Operation> {
     scene.export_everything().await.unwrap();
     scene.request("list_actions", &member, false).await.unwrap();
     probe.stack.settle().await.unwrap();
+    scene.import_everything().await.unwrap();
     scene.dissolving(true).await.unwrap();
     probe.stack.clock.advance(DAY * 8);
     let looked = probe.stack.run_job("sweep-actions").await.unwrap().unwrap();

@@ -152,6 +152,7 @@ fn every_route_has_an_event() {
         "relay",
         "send-mail",
         "sweep-actions",
+        "run-imports",
         "write-exports",
     ] {
         assert!(

@@ -701,10 +701,13 @@ async fn exports_have_a_limit_an_hour() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn functions_do_to_the_bucket_what_their_roles_give() {
-    // Given all that is done with an export
+    // Given all that is done with an export, and with an import of which a line fails
     let portal = Portal::start().await;
     let clinic = portal.clinic().await;
     clinic.taken(&clinic.admin, "members", "csv", json!({})).await;
+    let service = portal.service("platform").await;
+    let told = service.imports(&portal, "sites", b"{}", &json!({})).await;
+    assert_eq!(service.failures(&portal, &told).await.len(), 1);
 
     // Then its roles allow that, and no more
     let action = |operation: &str| match operation {

@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::support::imports::{IMPORTS, asking};
 use crate::support::service::TOKENS;
 use crate::support::{Answer, Clinic, DAY, Person, Portal, SECOND};
 
@@ -89,6 +90,12 @@ async fn keyed_requests(clinic: &Clinic<'_>, recipient: &Person) -> Vec<(Person,
             clinic.portal.operator(),
             "/v1/platform/sites".to_owned(),
             json!({ "name": "Lakeside Online" }),
+            201,
+        ),
+        (
+            (*clinic.portal.service("platform").await).clone(),
+            IMPORTS.to_owned(),
+            asking("patients", b"", &json!({})),
             201,
         ),
     ]
@@ -182,11 +189,17 @@ async fn a_repeated_request_gets_its_first_answer_and_has_no_second_effect() {
             assert_same(&first, &again);
         }
         // Another body or another path under the same key is another request
-        for other in [
-            json!({ "name": "Other" }),
-            json!({ "name": "Hillside", "time_zone": "Europe/Berlin" }),
-        ] {
-            let answer = person.post_with_key("/v1/organizations", &key, other).await;
+        let (elsewhere, others) = if path == IMPORTS {
+            (
+                IMPORTS,
+                ["sites", "patients"].map(|of| asking(of, b"other", &json!({}))),
+            )
+        } else {
+            let zoned = json!({ "name": "Hillside", "time_zone": "Europe/Berlin" });
+            ("/v1/organizations", [json!({ "name": "Other" }), zoned])
+        };
+        for other in others {
+            let answer = person.post_with_key(elsewhere, &key, other).await;
             answer.expect_problem(422, "idempotency_key_reused");
         }
         assert_eq!(clinic.audit_verbs().await, events, "{path}");

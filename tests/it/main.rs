@@ -34,6 +34,7 @@ mod faults;
 mod fhir;
 mod http;
 mod idempotency;
+mod imports;
 mod ingest;
 mod invariants;
 mod invite_answers;

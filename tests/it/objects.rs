@@ -9,7 +9,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ObjectLockMode};
 use futures_util::FutureExt as _;
 use portal_app::Part;
-use portal_documents::{Documents, Expected, Key, Link, Served};
+use portal_documents::{Documents, Expected, Key, LINK_LASTS, Link, Served};
 use portal_domain::id::{ExportId, OrganizationId};
 use portal_local::consumer::Consumer;
 use portal_local::faults::{Kind, Rule};
@@ -251,7 +251,9 @@ async fn a_link_takes_the_expected_document_and_takes_it_once() {
         media_type: "application/x-ndjson".to_owned(),
         sha256: sha256(&bytes),
     };
-    let link = documents.bringing(&key, &expected, portal.clock.now()).await;
+    let link = documents
+        .bringing(&key, &expected, portal.clock.now(), LINK_LASTS)
+        .await;
     let link = link.expect("signed");
     let bring = async |link: &Link, bytes: &[u8]| {
         let answer = follow(&portal, link, reqwest::Method::PUT, bytes.to_vec()).await;

@@ -1,7 +1,7 @@
 //! `POST /v1/organizations/{organization_id}/exports`.
 
 use axum::extract::State;
-use portal_app::ExportWeb;
+use portal_app::FileWeb;
 use portal_domain::access::Access;
 use portal_domain::code::{At as _, Refusal};
 use portal_domain::export::{ExportFilters, ExportFormat, ExportRequest, ExportedList};
@@ -63,7 +63,7 @@ fn check(access: &Access, request: &ExportRequest) -> Result<(), Refusal> {
               (status = "4XX", description = "See `code`", body = Problem, content_type = "application/problem+json")))]
 #[tracing::instrument(skip_all, fields(organization.id = %member.organization, account.id = %member.account()))]
 pub(crate) async fn create_export(
-    State(_): State<ExportWeb>,
+    State(_): State<FileWeb>,
     member: Member<need::ExportsCreate>,
     request: Idempotent<ExportCreate>,
 ) -> Result<Reply, ApiError> {

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use jiff::Timestamp;
-use portal_app::ExportWeb;
+use portal_app::FileWeb;
 use portal_documents::{DocumentError, Documents, Key, Link, Served};
 use portal_domain::code::{Code, Refusal};
 use portal_domain::export::{Export, State as At};
@@ -53,7 +53,7 @@ async fn links(
               (status = "4XX", description = "See `code`", body = Problem, content_type = "application/problem+json")))]
 #[tracing::instrument(skip_all, fields(organization.id = %member.organization, account.id = %member.account()))]
 pub(crate) async fn get_export(
-    State(ExportWeb { web, documents }): State<ExportWeb>,
+    State(FileWeb { web, documents }): State<FileWeb>,
     member: Member<need::ExportsCreate>,
     Path((_, export)): Path<(OrganizationId, ExportId)>,
 ) -> Result<Reply, ApiError> {

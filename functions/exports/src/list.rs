@@ -1,7 +1,7 @@
 //! `GET /v1/organizations/{organization_id}/exports`.
 
 use axum::extract::State;
-use portal_app::ExportWeb;
+use portal_app::FileWeb;
 use portal_domain::permission::need;
 use portal_http::problem::Problem;
 use portal_http::{ApiError, List, ListView, Member, NoFilter, Paging, Reply};
@@ -17,7 +17,7 @@ use crate::view::ExportView;
               (status = "4XX", description = "See `code`", body = Problem, content_type = "application/problem+json")))]
 #[tracing::instrument(skip_all, fields(organization.id = %member.organization, account.id = %member.account()))]
 pub(crate) async fn list_exports(
-    State(ExportWeb { web, .. }): State<ExportWeb>,
+    State(FileWeb { web, .. }): State<FileWeb>,
     member: Member<need::ExportsCreate>,
     list: List<NoFilter>,
 ) -> Result<Reply, ApiError> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::extract::State;
-use portal_app::Web;
+use portal_app::FileWeb;
 use portal_domain::code::Refusal;
 use portal_domain::ingest::{Outcome, RecordType, lines};
 use portal_domain::token::Scope;
@@ -142,7 +142,7 @@ impl From<Refusal> for IngestErrorView {
               (status = "4XX", description = "See `code`", body = Problem, content_type = "application/problem+json")))]
 #[tracing::instrument(skip_all, fields(token.id = %service.token()))]
 pub(crate) async fn ingest_records(
-    State(web): State<Web>,
+    State(FileWeb { web, .. }): State<FileWeb>,
     service: Service,
     Path(of): Path<RecordType>,
     Query(query): Query<BatchQuery>,

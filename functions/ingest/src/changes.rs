@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use jiff::Timestamp;
-use portal_app::Web;
+use portal_app::{FileWeb, Web};
 use portal_domain::booking::{Booking, Transition};
 use portal_domain::feed::Numbered;
 use portal_domain::ingest::RecordType;
@@ -180,7 +180,7 @@ async fn asked(web: &Web, entries: &[Numbered]) -> Result<BTreeMap<String, Asked
               (status = "4XX", description = "See `code`", body = Problem, content_type = "application/problem+json")))]
 #[tracing::instrument(skip_all, fields(token.id = %service.token()))]
 pub(crate) async fn list_changes(
-    State(web): State<Web>,
+    State(FileWeb { web, .. }): State<FileWeb>,
     service: Service,
     Query(query): Query<ChangesQuery>,
 ) -> Result<Reply, ApiError> {

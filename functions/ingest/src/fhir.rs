@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use portal_app::Web;
+use portal_app::FileWeb;
 use portal_domain::code::Refusal;
 use portal_domain::fhir::{Batch, Issue, Options};
 use portal_domain::ingest::Outcome;
@@ -157,7 +157,7 @@ fn taken(resource: &Resource) -> Value {
                body = Problem, content_type = "application/problem+json")))]
 #[tracing::instrument(skip_all, fields(token.id = %service.token()))]
 pub(crate) async fn take_resources(
-    State(web): State<Web>,
+    State(FileWeb { web, .. }): State<FileWeb>,
     service: Service,
     Query(query): Query<ResourcesQuery>,
     body: Resources,

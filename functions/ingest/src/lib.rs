@@ -3,16 +3,18 @@
 mod batch;
 mod changes;
 mod fhir;
+mod imports;
 
-use portal_app::Web;
+use portal_app::FileWeb;
 use portal_http::Routes;
 use utoipa_axum::routes;
 
 /// The routes of this function.
 #[must_use]
-pub fn routes() -> Routes<Web> {
-    Routes::default()
+pub fn routes() -> Routes<FileWeb> {
+    let routes = Routes::default()
         .with(routes!(batch::ingest_records))
         .with(routes!(changes::list_changes))
-        .with(routes!(fhir::take_resources))
+        .with(routes!(fhir::take_resources));
+    imports::with(routes)
 }

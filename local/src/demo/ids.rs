@@ -1,8 +1,8 @@
 //! The ids that are the same in every demo, so that an event can name them.
 
 use portal_domain::id::{
-    BookingId, ExportId, InviteId, NoteId, OrganizationId, PatientId, RoleId, SiteId, SpecialistId, TokenId,
-    TransactionId,
+    BookingId, ExportId, ImportId, InviteId, NoteId, OrganizationId, PatientId, RoleId, SiteId, SpecialistId,
+    TokenId, TransactionId,
 };
 use uuid::Uuid;
 
@@ -54,6 +54,9 @@ pub(super) const SPARE: TokenId = TokenId::from_uuid(at(BEGAN, 32));
 
 /// The admin's export of past bookings, not yet written: `exp_01a07ac6-20c0-7000-8000-00000000012d`.
 pub const EXPORT: ExportId = ExportId::from_uuid(at(BEGAN, 301));
+
+/// The platform's import of a few patients: `imp_01a07ac6-20c0-7000-8000-000000000137`.
+pub const IMPORT: ImportId = ImportId::from_uuid(at(BEGAN, 311));
 
 /// The demo's patient with this number.
 #[must_use]

@@ -99,7 +99,7 @@ impl Scene<'_> {
             "ingest_records" => site(),
             "list_changes" => Request::get("/v1/changes"),
             "take_resources" => resource(),
-            _ => return Ok(None),
+            _ => return self.about_imports(operation).await,
         }))
     }
 }

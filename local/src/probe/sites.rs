@@ -28,10 +28,15 @@ impl Scene<'_> {
     pub(crate) async fn bound_site(&self, shards: u8) -> Result<SiteId, Failure> {
         let body = json!({ "name": "Lakeside Online", "shards": shards });
         let site = self.operator.post("/v1/platform/sites", body).await?.id()?;
+        self.bind(&site).await?;
+        Ok(site.parse()?)
+    }
+
+    /// Binds the organization to a site.
+    pub(crate) async fn bind(&self, site: &str) -> Result<(), Failure> {
         let path = format!("{}/sites/{site}", self.allowance());
         let bind = Request::put(path, None, json!({ "role": "owner" }));
-        self.operator.send(&bind).await?.success()?;
-        Ok(site.parse()?)
+        self.operator.send(&bind).await?.success().map(drop)
     }
 
     /// A request for one of the organization's lists.

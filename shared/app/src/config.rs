@@ -44,6 +44,7 @@ variables! {
     MAIL_CONFIGURATION_SET "The SES configuration set; without one, bounces and complaints are not reported." Some("");
     MAIL_QUEUE_URL "The queue between the outbox and the mail sender." None;
     EXPORT_QUEUE_URL "The queue between the outbox and the writer of exports." None;
+    IMPORT_QUEUE_URL "The queue between the bucket and what takes imports; what one run leaves goes into it, too." None;
     DOCUMENTS_BUCKET "The bucket of documents: files that people bring and take." None;
     SERVER_TIMING "`true` shows round trips and consumed units in a `server-timing` header." Some("false");
     LOG_LEVEL "`error`, `warn`, `info` or `debug`, for this product's own lines; libraries log warnings." Some("info");

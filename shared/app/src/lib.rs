@@ -15,7 +15,7 @@ pub use config::{Config, ConfigError};
 pub use cursor::Cursors;
 pub use identity::{Identities, SignInError};
 pub use link::Links;
-pub use parts::{App, ExportWeb, Exporting, InviteWeb, Mailing, Part, PlatformWeb, Relaying, Web};
+pub use parts::{App, Exporting, FileWeb, Importing, InviteWeb, Mailing, Part, PlatformWeb, Relaying, Web};
 pub use queue::{Queue, QueueError};
 pub use secret::token_secret;
 pub use work::{Report, work_off};

@@ -10,8 +10,8 @@ use portal_store::Store;
 
 use crate::clock::Clock;
 use crate::config::{
-    ALLOWED_ORIGINS, Config, ConfigError, DOCUMENTS_BUCKET, EXPORT_QUEUE_URL, MAIL_CONFIGURATION_SET,
-    MAIL_QUEUE_URL, MAIL_SENDER, PLATFORM_OPERATORS, SERVER_TIMING, TABLE_NAME,
+    ALLOWED_ORIGINS, Config, ConfigError, DOCUMENTS_BUCKET, EXPORT_QUEUE_URL, IMPORT_QUEUE_URL,
+    MAIL_CONFIGURATION_SET, MAIL_QUEUE_URL, MAIL_SENDER, PLATFORM_OPERATORS, SERVER_TIMING, TABLE_NAME,
 };
 use crate::cursor::Cursors;
 use crate::identity::Identities;
@@ -165,16 +165,16 @@ impl AsRef<Web> for PlatformWeb {
     }
 }
 
-/// What the function for exports has.
+/// What functions behind the API have that hand out links to files.
 #[derive(Debug, Clone)]
-pub struct ExportWeb {
+pub struct FileWeb {
     /// What all functions behind the API have.
     pub web: Web,
     /// The files.
     pub documents: Documents,
 }
 
-impl Part for ExportWeb {
+impl Part for FileWeb {
     fn build(config: &Config) -> Result<Self, ConfigError> {
         Ok(Self {
             web: Web::build(config)?,
@@ -187,7 +187,7 @@ impl Part for ExportWeb {
     }
 }
 
-impl AsRef<Web> for ExportWeb {
+impl AsRef<Web> for FileWeb {
     fn as_ref(&self) -> &Web {
         &self.web
     }
@@ -211,6 +211,36 @@ impl Part for Exporting {
             store,
             clock,
             documents: Documents::build(config)?,
+        })
+    }
+
+    async fn warm_up(&self) {
+        self.store.warm_up().await;
+    }
+}
+
+/// What takes files of lines has.
+#[derive(Debug, Clone)]
+pub struct Importing {
+    /// The table.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// The files.
+    pub documents: Documents,
+    /// The queue that it is called by: what a run leaves, it sends on.
+    pub queue: Queue,
+}
+
+impl Part for Importing {
+    fn build(config: &Config) -> Result<Self, ConfigError> {
+        let App { store, clock } = App::build(config)?;
+        let client = aws_sdk_sqs::Client::new(&config.aws);
+        Ok(Self {
+            store,
+            clock,
+            documents: Documents::build(config)?,
+            queue: Queue::new(client, config.get(&IMPORT_QUEUE_URL)?),
         })
     }
 

@@ -13,7 +13,7 @@ use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 
 pub use error::DocumentError;
-pub use key::Key;
+pub use key::{Key, UPLOADS};
 pub use link::{Expected, LINK_LASTS, Link, Served};
 pub use read::Reading;
 pub use upload::{Stored, Upload};

@@ -12,7 +12,7 @@ use crate::Documents;
 use crate::error::DocumentError;
 use crate::key::Key;
 
-/// How long a link works.
+/// How long a link to take a document works.
 pub const LINK_LASTS: SignedDuration = SignedDuration::from_mins(5);
 
 /// A presigned request. Whoever has it can send it, so it hides in debug output.
@@ -68,12 +68,12 @@ impl Documents {
             .response_content_type(served.media_type)
             .response_content_disposition(format!("attachment; filename=\"{name}\""))
             .response_cache_control("private, no-store")
-            .presigned(from(now)?);
+            .presigned(works(now, LINK_LASTS)?);
         // Boxed: the SDK's futures are large.
-        Ok(Link::of(&Box::pin(request).await?, now))
+        Ok(Link::of(&Box::pin(request).await?, now + LINK_LASTS))
     }
 
-    /// A link to bring a document with: once, and only the one that is expected.
+    /// A link to bring a document with: once, and only the one that is expected. It works from `from` on for `lasts`.
     ///
     /// # Errors
     /// When there are no credentials to sign with.
@@ -81,7 +81,8 @@ impl Documents {
         &self,
         key: &Key,
         expected: &Expected,
-        now: Timestamp,
+        from: Timestamp,
+        lasts: SignedDuration,
     ) -> Result<Link, DocumentError> {
         let request = self
             .client
@@ -92,30 +93,30 @@ impl Documents {
             .content_type(&expected.media_type)
             .checksum_sha256(BASE64_STANDARD.encode(expected.sha256))
             .if_none_match("*")
-            .presigned(from(now)?);
-        Ok(Link::of(&Box::pin(request).await?, now))
+            .presigned(works(from, lasts)?);
+        Ok(Link::of(&Box::pin(request).await?, from + lasts))
     }
 }
 
-/// A link that works from `now` on.
-fn from(now: Timestamp) -> Result<PresigningConfig, DocumentError> {
-    let lasts = Duration::try_from(LINK_LASTS).map_err(DocumentError::new)?;
+/// A link that works from `from` on for `lasts`.
+fn works(from: Timestamp, lasts: SignedDuration) -> Result<PresigningConfig, DocumentError> {
+    let lasts = Duration::try_from(lasts).map_err(DocumentError::new)?;
     PresigningConfig::builder()
-        .start_time(SystemTime::from(now))
+        .start_time(SystemTime::from(from))
         .expires_in(lasts)
         .build()
         .map_err(DocumentError::new)
 }
 
 impl Link {
-    fn of(request: &PresignedRequest, now: Timestamp) -> Self {
+    fn of(request: &PresignedRequest, expires_at: Timestamp) -> Self {
         let headers = request
             .headers()
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self {
             url: request.uri().to_owned(),
             headers: headers.collect(),
-            expires_at: now.checked_add(LINK_LASTS).unwrap_or(now),
+            expires_at,
         }
     }
 }

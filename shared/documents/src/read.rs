@@ -17,17 +17,35 @@ pub struct Reading {
 }
 
 impl Documents {
+    /// Reads at most `most` bytes of a document, from its byte `from` on, at once; nothing if there is no such document, or it has
+    /// no such byte.
+    ///
+    /// # Errors
+    /// When the bucket cannot be read.
+    pub async fn piece(&self, key: &Key, from: u64, most: u64) -> Result<Option<Bytes>, DocumentError> {
+        let last = from + most.max(1) - 1;
+        let Some(reading) = self.ranged(key, format!("bytes={from}-{last}")).await? else {
+            return Ok(None);
+        };
+        let all = reading.body.collect().await.map_err(DocumentError::new)?;
+        Ok(Some(all.into_bytes()))
+    }
+
     /// Reads a document from its byte `from` on; nothing if there is no such document, or it has no such byte.
     ///
     /// # Errors
     /// When the bucket cannot be read.
     pub async fn read(&self, key: &Key, from: u64) -> Result<Option<Reading>, DocumentError> {
+        self.ranged(key, format!("bytes={from}-")).await
+    }
+
+    async fn ranged(&self, key: &Key, range: String) -> Result<Option<Reading>, DocumentError> {
         let sent = self
             .client
             .get_object()
             .bucket(&self.bucket)
             .key(key.to_string())
-            .range(format!("bytes={from}-"))
+            .range(range)
             .send()
             .await;
         match sent {

@@ -48,6 +48,8 @@ verbs! {
     TokenRotated "token.rotated";
     TokenRevoked "token.revoked";
     RecordsIngested "records.ingested";
+    ImportCreated "import.created";
+    ImportEnded "import.ended";
     RoleCreated "role.created";
     RoleUpdated "role.updated";
     RoleDeleted "role.deleted";

@@ -15,6 +15,7 @@ use crate::export::Export;
 use crate::feed::Told;
 use crate::fhir::{Alias, Remembered};
 use crate::id::{AccountId, InviteId, OrganizationId, RoleId, SiteId};
+use crate::import::Import;
 use crate::ingest::Naming;
 use crate::invite::{Delivery, Invite};
 use crate::limit::Use;
@@ -154,6 +155,8 @@ pub enum Write {
     WatchDelete(Watch),
     /// What an organization makes of an action, in its next revision or for the first time.
     HandlingPut(Handling),
+    /// An import in its next revision, or a new one.
+    ImportPut(Box<Import>),
     /// Work that falls due.
     DuePut(Due),
     /// Work that no longer does, or is done.

@@ -99,6 +99,7 @@ codes! {
     PatientNotFound "patient_not_found" NotFound "There is no such patient for you.";
     SpecialistNotFound "specialist_not_found" NotFound "There is no such specialist for you.";
     ExportNotFound "export_not_found" NotFound "There is no such export of yours.";
+    ImportNotFound "import_not_found" NotFound "There is no such import of this source.";
     NoteNotFound "note_not_found" NotFound "There is no such note for you.";
     ActionNotFound "action_not_found" NotFound "There is no such action for you.";
     TokenNotFound "token_not_found" NotFound "There is no such service token.";
@@ -131,11 +132,14 @@ codes! {
     TokenEnded "token_ended" Conflict "The service token was revoked or has expired.";
     VersionConflict "version_conflict" Conflict "Another content of the same version was taken before.";
     InviteExpired "invite_expired" Gone "The invite has expired. Ask for a new one.";
+    ImportFileGone "import_file_gone" Gone "The file of the import is no longer there.";
     RevisionMismatch "revision_mismatch" PreconditionFailed "This was changed meanwhile. Read it again.";
     RevisionMissing "revision_missing" PreconditionRequired "Send the ETag you have seen as If-Match.";
     BodyTooLarge "body_too_large" TooLarge "The body is too large, too deep or has too many parts.";
     MediaTypeUnsupported "media_type_unsupported" UnsupportedMediaType "Send application/json.";
     ExportTooLarge "export_too_large" Invalid "The list has too many rows for one file: filter it.";
+    ImportTooLarge "import_too_large" Invalid "The file is too large for one import: split it.";
+    ImportHeaderInvalid "import_header_invalid" Invalid "The file's header does not have the columns of the mapping, each once.";
     SiteFilterRequired "site_filter_required" Invalid "This list comes from too many sites at once: filter by site.";
     FieldsInvalid "fields_invalid" Invalid "A field is missing, unknown or not valid.";
     IdInvalid "id_invalid" Invalid "This is not an id.";

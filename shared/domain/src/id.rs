@@ -120,6 +120,8 @@ ids! {
     EventId = "evt";
     /// An export of a list.
     ExportId = "exp";
+    /// An import of a file.
+    ImportId = "imp";
     /// A message on its way out.
     MessageId = "msg";
     /// A site.

@@ -18,6 +18,7 @@ pub mod external;
 pub mod feed;
 pub mod fhir;
 pub mod id;
+pub mod import;
 pub mod ingest;
 pub mod invite;
 pub mod json;

@@ -58,6 +58,14 @@ pub const BATCHES_PER_TOKEN: Limit = Limit {
     seconds: 60,
 };
 
+/// Imports that one service token asks for.
+pub const IMPORTS_PER_TOKEN: Limit = Limit {
+    name: "import-token",
+    about: "Imports asked for by one service token.",
+    most: 60,
+    seconds: 3_600,
+};
+
 /// Exports asked for by one account.
 pub const EXPORTS_PER_ACCOUNT: Limit = Limit {
     name: "export-account",
@@ -81,6 +89,7 @@ pub const ALL: &[Limit] = &[
     ORGANIZATIONS_PER_ACCOUNT,
     FAILED_LINKS_PER_NETWORK,
     BATCHES_PER_TOKEN,
+    IMPORTS_PER_TOKEN,
     EXPORTS_PER_ACCOUNT,
     EXPORTS_PER_ORGANIZATION,
 ];

@@ -148,7 +148,7 @@ impl Reply {
 
 /// What a kept answer is bound to: it is no other request's.
 fn binding(record: &Record) -> String {
-    format!("answer {} {}", record.account, record.fingerprint)
+    format!("answer {} {}", record.owner, record.fingerprint)
 }
 
 impl IntoResponse for Reply {

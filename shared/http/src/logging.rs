@@ -28,6 +28,7 @@ pub fn start(level: &str, lines: impl for<'a> MakeWriter<'a> + Send + Sync + 'st
                 "actions",
                 "relay",
                 "exports",
+                "run_imports",
                 "write_exports",
                 "send_mail",
             ]

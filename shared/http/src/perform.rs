@@ -10,6 +10,7 @@ use portal_domain::change::{Change, Write};
 use portal_domain::code::{Code, Refusal};
 use portal_domain::membership::Membership;
 use portal_domain::permission::Need;
+use portal_domain::token;
 use portal_store::entity::account::Caller as Known;
 use portal_store::entity::idempotency::Record;
 use portal_store::{StoreError, pause};
@@ -19,6 +20,7 @@ use crate::error::ApiError;
 use crate::extract::caller::Caller;
 use crate::extract::idempotent::Key;
 use crate::extract::member::Member;
+use crate::extract::service::Service;
 
 /// How often a request decides anew when others change what it rests on.
 const ATTEMPTS: u32 = 8;
@@ -242,6 +244,38 @@ impl<P: Need> Member<P> {
             // Nobody's request fails because it could not be noted that they made it.
             if let Err(error) = self.caller.web.store.touch(membership, now).await {
                 tracing::warn!(%error, "a member's activity was not noted");
+            }
+        }
+    }
+}
+
+impl Service {
+    /// Commits what `decide` comes to, once for `key`, and gives what it says that was made. Of a request that came before it is
+    /// what that one made: the answer is written anew, as things are now.
+    ///
+    /// # Errors
+    /// The decision's refusal; what the commit refuses; [`Code::IdempotencyKeyReused`]; [`Code::Busy`].
+    pub async fn once(
+        &self,
+        web: &Web,
+        key: &Key,
+        decide: impl Fn(&token::Service, Timestamp) -> Result<(String, Change), Refusal>,
+    ) -> Result<String, ApiError> {
+        let mut attempts = Attempts::begin();
+        loop {
+            let now = web.clock.now();
+            if let Some(first) = web.store.answer(self.source(), key.text(), now).await? {
+                return Ok(key.check(first)?.body);
+            }
+            let (made, change) = decide(self.bearer(), now)?;
+            let record = key.record(self.source(), now);
+            let record = record.answered(201, Vec::new(), made.clone(), false);
+            match web.store.commit(&change, Some(&record), now).await {
+                Ok(()) => return Ok(made),
+                // The same request was sent twice at once, and the other was first.
+                Err(StoreError::Answered(first)) => return Ok(key.check(*first)?.body),
+                Err(StoreError::Stale) => attempts.again().await?,
+                Err(error) => return Err(error.into()),
             }
         }
     }

@@ -10,8 +10,8 @@ use crate::client::Store;
 use crate::entity::binding::Bound;
 use crate::entity::idempotency::Record;
 use crate::entity::{
-    self, account, action, binding, booking, count, due, enrollment, export, feed, invite, membership, note,
-    organization, patient, seats, specialist, tie, token,
+    self, account, action, binding, booking, count, due, enrollment, export, feed, import, invite,
+    membership, note, organization, patient, seats, specialist, tie, token,
 };
 use crate::error::StoreError;
 use crate::expression::Expression;
@@ -230,6 +230,7 @@ fn stage(transaction: Transaction, write: &Write, now: Timestamp) -> Result<Tran
         Write::WatchPut { new, old } => action::watch(transaction, new, *old)?,
         Write::WatchDelete(watch) => action::end_watch(transaction, watch),
         Write::HandlingPut(handling) => action::handle(transaction, handling)?,
+        Write::ImportPut(import) => import::put(transaction, import)?,
         Write::DuePut(due) => transaction.put(due, Expression::default(), Failing::Stale)?,
         Write::DueDelete(due) => transaction.delete(due::key(due), Expression::default(), Failing::Stale),
     })

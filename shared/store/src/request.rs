@@ -113,14 +113,17 @@ impl Request {
             (Some("ORG" | "AUDIT"), Some(id)) => ours(id),
             (Some("ACCOUNT" | "IDEMPOTENCY"), Some(id)) => {
                 let membership = sk.and_then(|sk| sk.strip_prefix("MEMBER#"));
-                inner.account.as_deref() == Some(id) || membership.is_some_and(ours)
+                let source = inner.source.as_deref().filter(|_| pk.starts_with("IDEMPOTENCY#"));
+                inner.account.as_deref() == Some(id) || source == Some(id) || membership.is_some_and(ours)
             }
             // An address: who claims it, and what it is to one organization; never all that it is.
             (Some("EMAIL"), _) => {
                 sk.is_some_and(|sk| sk == "EMAIL" || sk.strip_prefix("ORG#").is_some_and(ours))
             }
-            // The names and the feed of one source, never another's.
-            (Some("EXTERNAL" | "FEED"), source) => source.is_some() && inner.source.as_deref() == source,
+            // The names, the feed and the imports of one source, never another's.
+            (Some("EXTERNAL" | "FEED" | "IMPORT"), source) => {
+                source.is_some() && inner.source.as_deref() == source
+            }
             // Service tokens are the operator's. What a secret opens is found by the secret alone.
             (Some("PLATFORM"), None) => ours(&OrganizationId::PLATFORM.to_string()),
             // These belong to nobody, or to the platform: what of that is seen is decided over what was read.

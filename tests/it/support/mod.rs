@@ -6,6 +6,7 @@ pub(crate) mod direct;
 pub(crate) mod directory;
 mod document;
 mod exports;
+pub(crate) mod imports;
 mod invites;
 pub(crate) mod ledger;
 mod log;
@@ -122,15 +123,24 @@ pub(crate) async fn at_once<F: Future>(all: impl IntoIterator<Item = F>) -> Vec<
 
 /// Lets `work` be woken `most` times and then kills it, as the end of a sandbox does; what it came to if it was done before.
 pub(crate) async fn killed_after<F: Future>(most: usize, work: F) -> Option<F::Output> {
-    let mut work = pin!(work);
     let mut woken = 0;
+    killed_once(
+        || {
+            woken += 1;
+            woken > most
+        },
+        work,
+    )
+    .await
+}
+
+/// Kills `work` the first time that it waits once `is_time` says so; what it came to if it was done before.
+pub(crate) async fn killed_once<F: Future>(mut is_time: impl FnMut() -> bool, work: F) -> Option<F::Output> {
+    let mut work = pin!(work);
     poll_fn(|context| match work.as_mut().poll(context) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending if woken == most => Poll::Ready(None),
-        Poll::Pending => {
-            woken += 1;
-            Poll::Pending
-        }
+        Poll::Pending if is_time() => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
     })
     .await
 }

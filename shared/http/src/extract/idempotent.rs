@@ -5,8 +5,7 @@ use axum::extract::{FromRequest, Request};
 use base64::Engine;
 use jiff::Timestamp;
 use portal_domain::code::{Code, Refusal};
-use portal_domain::id::AccountId;
-use portal_store::entity::idempotency::Record;
+use portal_store::entity::idempotency::{Owner, Record};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -50,8 +49,8 @@ impl Key {
     }
 
     /// A record for the answer to this request.
-    pub(crate) fn record(&self, account: AccountId, now: Timestamp) -> Record {
-        Record::new(account, &self.key, self.fingerprint.clone(), now)
+    pub(crate) fn record(&self, owner: impl Into<Owner>, now: Timestamp) -> Record {
+        Record::new(owner, &self.key, self.fingerprint.clone(), now)
     }
 
     /// The answer that was given before, if the request is the same.

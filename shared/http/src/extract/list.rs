@@ -1,10 +1,11 @@
 //! Lists: strict query parameters, and cursors that work only where they were given.
 
+use std::fmt::Display;
+
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use portal_app::Cursors;
 use portal_domain::code::{Code, Refusal};
-use portal_domain::id::AccountId;
 use portal_store::{Page, Position};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -43,7 +44,7 @@ pub struct List<F> {
     /// The most items wanted.
     pub limit: usize,
     cursor: Option<String>,
-    /// Path and filters: what a cursor is bound to, with the account.
+    /// Path and filters: what a cursor is bound to, with the caller.
     place: String,
 }
 
@@ -81,30 +82,35 @@ fn parse_limit(text: &str) -> Option<usize> {
 }
 
 impl<F> List<F> {
-    fn binding(&self, account: AccountId) -> String {
-        format!("{account} {}", self.place)
+    fn binding(&self, caller: impl Display + Copy) -> String {
+        format!("{caller} {}", self.place)
     }
 
     /// Where the page begins.
     ///
     /// # Errors
-    /// [`Code::CursorInvalid`] when the cursor was not given to this account for this list and these filters.
-    pub fn after(&self, cursors: &Cursors, account: AccountId) -> Result<Option<Position>, Refusal> {
+    /// [`Code::CursorInvalid`] when the cursor was not given to this caller, an account or a source, for this list and these filters.
+    pub fn after(&self, cursors: &Cursors, caller: impl Display + Copy) -> Result<Option<Position>, Refusal> {
         let Some(cursor) = &self.cursor else {
             return Ok(None);
         };
         cursors
-            .open(cursor, &self.binding(account))
+            .open(cursor, &self.binding(caller))
             .map(Some)
             .ok_or_else(|| Code::CursorInvalid.into())
     }
 
     /// The answer with `page`.
     #[must_use]
-    pub fn reply<T: View + ToSchema>(&self, cursors: &Cursors, account: AccountId, page: Page<T>) -> Reply {
+    pub fn reply<T: View + ToSchema>(
+        &self,
+        cursors: &Cursors,
+        caller: impl Display + Copy,
+        page: Page<T>,
+    ) -> Reply {
         let next_cursor = page
             .next
-            .and_then(|position| cursors.seal(&position, &self.binding(account)));
+            .and_then(|position| cursors.seal(&position, &self.binding(caller)));
         Reply::ok(&ListView {
             items: page.items,
             next_cursor,

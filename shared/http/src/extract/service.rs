@@ -67,6 +67,12 @@ impl Service {
         &self.0
     }
 
+    /// Whether its token was given for something.
+    #[must_use]
+    pub fn may(&self, scope: Scope) -> bool {
+        self.0.credential.allows(scope).is_ok()
+    }
+
     /// The service, for something its token was given for.
     ///
     /// # Errors

@@ -1,10 +1,11 @@
 //! | #  | access pattern | index | partition | sort |
 //! |----|----------------|-------|-----------|------|
-//! | K1 | the answer to a request made before | table | `IDEMPOTENCY#{account}#{hash of key}` | `IDEMPOTENCY` |
+//! | K1 | the answer to a request made before | table | `IDEMPOTENCY#{owner}#{hash of key}` | `IDEMPOTENCY` |
 //!
 //! The record commits with the effect: whoever loses a race finds the winner's answer, and a lost answer is found again.
 
 use jiff::{SignedDuration, Timestamp};
+use portal_domain::external::SourceName;
 use portal_domain::id::AccountId;
 use serde::{Deserialize, Serialize};
 
@@ -19,11 +20,35 @@ const SK: &str = "IDEMPOTENCY";
 /// How long an answer is given again.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
 
+/// Whose keys they are: an account's, or a source's. The id of no account is the name of a source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Owner(String);
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<AccountId> for Owner {
+    fn from(account: AccountId) -> Self {
+        Self(account.to_string())
+    }
+}
+
+impl From<&SourceName> for Owner {
+    fn from(source: &SourceName) -> Self {
+        Self(source.to_string())
+    }
+}
+
 /// The answer to a request, kept under its idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Whose request.
-    pub account: AccountId,
+    #[serde(rename = "account")]
+    pub owner: Owner,
     /// The hash of the key.
     key: String,
     /// A hash of the request: method, path and body.
@@ -45,10 +70,10 @@ pub struct Record {
 impl Record {
     /// A record of an answer given at `now`, still to be filled.
     #[must_use]
-    pub fn new(account: AccountId, key: &str, fingerprint: String, now: Timestamp) -> Self {
+    pub fn new(owner: impl Into<Owner>, key: &str, fingerprint: String, now: Timestamp) -> Self {
         let expires_at = now + KEPT;
         Self {
-            account,
+            owner: owner.into(),
             key: hashed(key),
             fingerprint,
             status: 0,
@@ -83,9 +108,9 @@ impl Record {
     }
 }
 
-fn key(account: AccountId, hash: &str) -> Key {
+fn key(owner: &Owner, hash: &str) -> Key {
     Key {
-        pk: format!("IDEMPOTENCY#{account}#{hash}"),
+        pk: format!("IDEMPOTENCY#{owner}#{hash}"),
         sk: SK.to_owned(),
     }
 }
@@ -94,7 +119,7 @@ impl Entity for Record {
     const KIND: &'static str = "idempotency";
 
     fn key(&self) -> Key {
-        key(self.account, &self.key)
+        key(&self.owner, &self.key)
     }
 
     fn ends_at(&self) -> Option<Timestamp> {
@@ -103,17 +128,17 @@ impl Entity for Record {
 }
 
 impl Store {
-    /// K1: the answer that was given to this account's request with this key, if it is still kept.
+    /// K1: the answer that was given to this owner's request with this key, if it is still kept.
     ///
     /// # Errors
     /// [`StoreError::Busy`], [`StoreError::Broken`].
     pub async fn answer(
         &self,
-        account: AccountId,
+        owner: impl Into<Owner>,
         idempotency_key: &str,
         now: Timestamp,
     ) -> Result<Option<Record>, StoreError> {
-        let record: Option<Record> = self.get(&key(account, &hashed(idempotency_key))).await?;
+        let record: Option<Record> = self.get(&key(&owner.into(), &hashed(idempotency_key))).await?;
         Ok(record.filter(|record| record.expires_at > now))
     }
 }

@@ -20,6 +20,7 @@ pub mod enrollment;
 pub mod export;
 pub mod feed;
 pub mod idempotency;
+pub mod import;
 pub mod invite;
 pub mod limit;
 mod listed;

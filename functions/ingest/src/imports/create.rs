@@ -19,7 +19,7 @@ use super::view::{ImportUploadView, ImportView};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ImportCreate {
-    /// `sites`, `patients`, `specialists`, `enrollments`, `bookings`, `transactions` or `notes`.
+    /// `sites`, `patients`, `specialists`, `assignments`, `enrollments`, `bookings`, `transactions` or `notes`.
     #[serde(rename = "type")]
     #[schema(value_type = String, example = "patients")]
     of: RecordType,

@@ -133,7 +133,8 @@ impl Service<LambdaEvent<LambdaRequest>> for Sandboxes {
 
 /// The configuration of the function called `name`: its requests to the table are signed in its name, so that the table knows
 /// what they may do, and its record tells who asked for what.
-fn signing(config: &Config, name: &'static str) -> Config {
+#[must_use]
+pub fn signing(config: &Config, name: &'static str) -> Config {
     let credentials = Credentials::new(name, "local", None, None, "local");
     let mut config = config.clone();
     config.aws = config

@@ -11,7 +11,7 @@ mod content;
 mod event;
 mod protocol;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -29,6 +29,7 @@ use self::bucket::{Bucket, Version};
 use crate::faults::Faults;
 use crate::queues::Queues;
 use crate::sync::lock;
+use crate::template::Template;
 
 /// How many operations are remembered.
 const REMEMBERED: usize = 10_000;
@@ -53,6 +54,7 @@ struct Inner {
     faults: Faults,
     queues: Queues,
     folder: Option<PathBuf>,
+    blind: BTreeSet<String>,
     buckets: Mutex<BTreeMap<String, Bucket>>,
     rules: Mutex<Vec<Rule>>,
     operations: Mutex<VecDeque<Operation>>,
@@ -66,14 +68,22 @@ struct Rule {
 }
 
 impl Objects {
-    /// No buckets yet. Objects are kept in `folder`, or nowhere but in memory. Events go to `queues`.
+    /// No buckets yet. Objects are kept in `folder`, or nowhere but in memory. Events go to `queues`. What functions are told of
+    /// objects that are not there follows from their roles in `template`.
     #[must_use]
-    pub fn new(clock: &Clock, faults: &Faults, queues: &Queues, folder: Option<&Path>) -> Self {
+    pub fn new(
+        clock: &Clock,
+        faults: &Faults,
+        queues: &Queues,
+        folder: Option<&Path>,
+        template: &Template,
+    ) -> Self {
         Self(Arc::new(Inner {
             clock: clock.clone(),
             faults: faults.clone(),
             queues: queues.clone(),
             folder: folder.map(Path::to_owned),
+            blind: access::blind(template),
             buckets: Mutex::default(),
             rules: Mutex::default(),
             operations: Mutex::default(),

@@ -15,7 +15,7 @@ use futures_util::future::join_all;
 use http::{Method, StatusCode};
 use portal_app::{App, Clock, Config, Part};
 use portal_documents::UPLOADS;
-use portal_domain::export::MOST_ATTEMPTS;
+use portal_domain::lease::MOST_ATTEMPTS;
 use portal_store::table;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -148,7 +148,7 @@ impl Stack {
         queues.create(FEEDBACK_QUEUE, mail_delivery());
         queues.create(EXPORT_QUEUE, export_delivery());
         queues.create(IMPORT_QUEUE, import_delivery());
-        let objects = Objects::new(&clock, &faults, &queues, in_data("objects").as_deref());
+        let objects = Objects::new(&clock, &faults, &queues, in_data("objects").as_deref(), &template);
         objects.create(BUCKET)?;
         objects.tell(BUCKET, UPLOADS, IMPORT_QUEUE);
         let feedback = queues.clone();

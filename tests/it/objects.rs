@@ -13,6 +13,7 @@ use portal_documents::{Documents, Expected, Key, LINK_LASTS, Link, Served};
 use portal_domain::id::{ExportId, OrganizationId};
 use portal_local::consumer::Consumer;
 use portal_local::faults::{Kind, Rule};
+use portal_local::functions::signing;
 use portal_local::queues::Delivery;
 use portal_local::stack::{BUCKET, Options};
 use serde_json::{Value, json};
@@ -22,10 +23,6 @@ use crate::support::{Answer, Portal, SECOND, at_once};
 const MEBIBYTE: usize = 1024 * 1024;
 
 impl Portal {
-    fn s3(&self) -> Client {
-        Client::new(&self.config(0).aws)
-    }
-
     fn documents(&self) -> Documents {
         Documents::build(self.config(0)).expect("a bucket")
     }
@@ -101,6 +98,16 @@ async fn what_is_put_is_got_whole_or_in_part_and_every_version_of_it_stays() {
     assert_eq!(gone.unwrap_err().code(), Some("NoSuchKey"));
     assert_eq!(read(&s3, "a/b c", Some(second)).await, "second");
     assert!(portal.objects.keys(BUCKET, "a/").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_who_may_list_is_told_that_an_object_is_not_there() {
+    let portal = Portal::start().await;
+    for (function, code) in [("run-imports", "NoSuchKey"), ("exports", "AccessDenied")] {
+        let s3 = Client::new(&signing(portal.config(0), function).aws);
+        let got = s3.get_object().bucket(BUCKET).key("uploads/x").send().await;
+        assert_eq!(got.unwrap_err().code(), Some(code), "{function}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! Who may ask for what: signatures by the stack's own key, links for as long as the stack's clock says, and nothing that would
 //! be ignored.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use http::{HeaderName, header};
@@ -12,9 +13,11 @@ use s3s::auth::{S3Auth, SecretKey};
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::path::S3Path;
 use s3s::{S3Error, S3ErrorCode, S3Result};
+use serde_json::Value;
 
 use super::{Objects, Operation};
 use crate::faults::Kind;
+use crate::template::Template;
 
 /// The secret of every access key here. It opens nothing elsewhere.
 pub(crate) const SECRET: &str = "local";
@@ -52,6 +55,23 @@ impl S3Auth for Keys {
     async fn get_secret_key(&self, _: &str) -> S3Result<SecretKey> {
         Ok(SECRET.into())
     }
+}
+
+/// The functions that may not list the bucket. S3 answers them 403 for an object that is not there
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>).
+pub(super) fn blind(template: &Template) -> BTreeSet<String> {
+    let lists = |statement: &Value| {
+        let action = &statement["Action"];
+        let is_it = |action: &Value| action == "s3:ListBucket";
+        // A condition on the prefix fails where a single object is asked for.
+        statement["Condition"].is_null()
+            && (is_it(action) || action.as_array().is_some_and(|all| all.iter().any(is_it)))
+    };
+    let functions = template.functions().into_iter();
+    functions
+        .filter(|function| !template.statements(function).iter().any(lists))
+        .map(|function| function.name)
+        .collect()
 }
 
 /// The protocol's settings: times are compared here, with the stack's clock, which may be far ahead of the machine's.

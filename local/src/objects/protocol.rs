@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
 use jiff::Timestamp;
+use s3s::auth::Credentials;
 use s3s::dto::{
     Checksum, CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart,
     CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput, ETag,
@@ -70,12 +71,21 @@ impl Protocol {
         }
     }
 
-    fn found(&self, bucket: &str, key: &str, version: Option<&str>) -> S3Result<(Version, Content)> {
+    /// An object, as whoever has these credentials is told of it.
+    fn found(
+        &self,
+        caller: Option<&Credentials>,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+    ) -> S3Result<(Version, Content)> {
+        let is_blind = caller.is_some_and(|caller| self.0.0.blind.contains(&caller.access_key));
         self.within(bucket, |bucket| {
             let (found, code) = match version {
                 Some(id) => (bucket.version(key, id), S3ErrorCode::NoSuchVersion),
                 None => (bucket.current(key), S3ErrorCode::NoSuchKey),
             };
+            let code = if is_blind { S3ErrorCode::AccessDenied } else { code };
             found.ok_or_else(|| code.into())
         })
     }
@@ -161,11 +171,12 @@ impl S3 for Protocol {
     }
 
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
-        let input = request.input;
+        let (caller, input) = (request.credentials.as_ref(), request.input);
         if input.part_number.is_some() || input.if_none_match.is_some() {
             return unserved("a part or a condition");
         }
-        let (version, content) = self.found(&input.bucket, &input.key, input.version_id.as_deref())?;
+        let (version, content) =
+            self.found(caller, &input.bucket, &input.key, input.version_id.as_deref())?;
         // Who reads in parts wants all of them to be of one version.
         let is_meant = |wanted: &ETagCondition| match wanted {
             ETagCondition::Any => true,
@@ -206,12 +217,12 @@ impl S3 for Protocol {
         &self,
         request: S3Request<HeadObjectInput>,
     ) -> S3Result<S3Response<HeadObjectOutput>> {
-        let input = request.input;
+        let (caller, input) = (request.credentials.as_ref(), request.input);
         let has_condition = input.if_none_match.is_some() || input.if_match.is_some();
         if input.part_number.is_some() || has_condition || input.range.is_some() {
             return unserved("a part, a range or a condition");
         }
-        let (version, _) = self.found(&input.bucket, &input.key, input.version_id.as_deref())?;
+        let (version, _) = self.found(caller, &input.bucket, &input.key, input.version_id.as_deref())?;
         Ok(S3Response::new(HeadObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
             content_length: signed(version.length),

@@ -68,6 +68,11 @@ impl Portal {
         }
     }
 
+    /// A client of the object store.
+    pub(crate) fn s3(&self) -> aws_sdk_s3::Client {
+        aws_sdk_s3::Client::new(&self.config(0).aws)
+    }
+
     /// Somebody called `name` who has verified `name@riverside.example`.
     pub(crate) fn person(&self, name: &str) -> Person {
         Person::sign_in(self, name, &format!("{}@riverside.example", name.to_lowercase()))

@@ -7,7 +7,7 @@ use portal_app::config::{VARIABLES, Variable};
 use portal_app::{
     App, Config, ConfigError, Exporting, FileWeb, Importing, InviteWeb, Mailing, Part, Relaying, Web,
 };
-use portal_domain::{export, import};
+use portal_domain::{export, import, lease};
 use portal_local::dynamodb::{Operation, Right, granted};
 use portal_local::functions::described;
 use portal_local::generate::{Pattern, documents, patterns};
@@ -337,8 +337,8 @@ fn exports_are_written_and_kept_here_as_they_are_deployed() {
     );
     // A function ends before its lease, and the lease before the message is seen again.
     let seconds = |value: &Value| value.as_i64().unwrap();
-    assert!(seconds(&writer["Timeout"]) < export::LEASE.as_secs());
-    assert!(export::LEASE.as_secs() < seconds(&queue["VisibilityTimeout"]));
+    assert!(seconds(&writer["Timeout"]) < lease::LEASE.as_secs());
+    assert!(lease::LEASE.as_secs() < seconds(&queue["VisibilityTimeout"]));
 
     let rules = at("DocumentsBucket/Properties/LifecycleConfiguration/Rules");
     assert_eq!(
@@ -362,7 +362,7 @@ fn imports_are_brought_run_and_kept_here_as_they_are_deployed() {
         queue["RedrivePolicy"]["maxReceiveCount"],
         json!(import_delivery().max_receive_count)
     );
-    assert!(import::MOST_ATTEMPTS < import_delivery().max_receive_count);
+    assert!(lease::MOST_ATTEMPTS < import_delivery().max_receive_count);
     let runner = at("RunImportsFunction/Properties");
     let mapping = &runner["Events"]["Imports"]["Properties"];
     assert_eq!(
@@ -373,8 +373,8 @@ fn imports_are_brought_run_and_kept_here_as_they_are_deployed() {
     // message is seen again.
     let seconds = |value: &Value| value.as_i64().unwrap();
     assert!(import::RUN.as_secs() + 120 < seconds(&runner["Timeout"]));
-    assert!(seconds(&runner["Timeout"]) < import::LEASE.as_secs());
-    assert!(import::LEASE.as_secs() < seconds(&queue["VisibilityTimeout"]));
+    assert!(seconds(&runner["Timeout"]) < lease::LEASE.as_secs());
+    assert!(lease::LEASE.as_secs() < seconds(&queue["VisibilityTimeout"]));
 
     // Every file that is brought is told of, and kept for as long as imports say
     let pattern = at("UploadsRule/Properties/EventPattern");

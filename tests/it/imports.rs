@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use portal_domain::import::{AWAITED, KEPT, LEASE, LINK_LASTS, MOST_ATTEMPTS, RUN};
+use portal_documents::UPLOADS;
+use portal_domain::import::{AWAITED, KEPT, LINK_LASTS, RUN};
 use portal_domain::ingest::LARGEST_BATCH;
+use portal_domain::lease::{LEASE, MOST_ATTEMPTS};
 use portal_domain::limit::IMPORTS_PER_TOKEN;
 use portal_local::faults::{Kind, Rule};
 use portal_local::stack::{BUCKET, IMPORT_QUEUE};
@@ -136,11 +138,17 @@ async fn a_run_ends_in_time_and_sends_on_what_it_leaves() {
         .brought(&portal, "patients", &file(&lines), &json!({}))
         .await;
     let event = runner.event(&portal).await;
+    let late = Rule {
+        delay_ms: Some(1_000),
+        ..Rule::new(Kind::Delay, 1.0).only("TransactWriteItems")
+    };
+    portal.faults.set(11, vec![late]);
     let passing = async {
         while service.imported(&import).await["status"] != "running" {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
         portal.clock.advance(RUN);
+        portal.faults.set(11, Vec::new());
     };
     let (is_done, ()) = tokio::join!(runner.run(&event), passing);
 
@@ -773,6 +781,33 @@ async fn a_token_that_is_revoked_ends_what_it_began_at_the_next_piece() {
         (&json!("failed"), &json!("token_ended"))
     );
     assert_eq!(told["counts"]["lines"], 1_000);
+
+    // And what failed of it can be read
+    let url = told["errors"]["url"].as_str().expect("a link");
+    let errors = portal.client().get(url).send().await.expect("an answer");
+    assert_eq!(errors.text().await.expect("text").lines().count(), 1_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_whose_file_is_gone_fails() {
+    let portal = Portal::start().await;
+    let (service, _) = fed(&portal).await;
+    let runner = portal.runner();
+    let import = service
+        .brought(&portal, "patients", &file(&patients(1)), &json!({}))
+        .await;
+    let event = runner.event(&portal).await;
+    for key in portal.objects.keys(BUCKET, UPLOADS) {
+        let deleted = portal.s3().delete_object().bucket(BUCKET).key(key).send().await;
+        deleted.expect("it is deleted");
+    }
+    assert!(runner.run(&event).await);
+    let told = service.imported(&import).await;
+    assert_eq!(
+        (&told["status"], &told["code"]),
+        (&json!("failed"), &json!("import_file_gone"))
+    );
+    assert!(told["errors"].is_null());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 //! Each piece leaves a part under a key of its run's own; the import's progress says which parts count. At the end they are put
 //! together.
 
-use portal_app::Importing;
+use portal_app::{Failed, Importing};
 use portal_documents::Key;
 use portal_domain::code::Code;
 use portal_domain::external::ExternalId;
@@ -13,7 +13,6 @@ use portal_feed::Taken;
 use serde::Serialize;
 
 use crate::cut::{Cutter, Row};
-use crate::run::Failed;
 
 const MEDIA_TYPE: &str = "application/x-ndjson";
 /// The most characters of a pointer: what follows are names of fields that nobody knows.

@@ -3,14 +3,13 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use portal_app::Clock;
+use portal_app::{Clock, Failed};
 use portal_documents::{Documents, Key};
 use portal_domain::code::{Code, Refusal};
 use portal_domain::import::{Import, ImportFormat};
 use portal_domain::ingest::{LARGEST_BATCH, Line, MOST_LINES};
 
 use crate::cut::{Cut, Cutter, Lines, Position, Row, Table, sheet};
-use crate::run::Failed;
 
 /// How much of the file is read at once. Ranges are read to their end before their rows are taken, so that no connection waits
 /// for the table.

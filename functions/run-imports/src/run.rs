@@ -1,56 +1,16 @@
 //! One run of one import.
 
 use jiff::Timestamp;
-use portal_app::Importing;
-use portal_documents::DocumentError;
-use portal_domain::code::{Code, Refusal};
-use portal_domain::import::{Claim, Import, MOST_LINES, RUN};
+use portal_app::{Failed, Importing};
+use portal_domain::code::Code;
+use portal_domain::import::{ErrorFile, Import, MOST_LINES, RUN};
+use portal_domain::lease::Claim;
 use portal_http::Error;
-use portal_store::StoreError;
 
 use crate::Message;
 use crate::failures;
 use crate::pieces::{Piece, Pieces};
 use crate::take::take;
-
-/// Why a run came to no end.
-#[derive(Debug)]
-pub(crate) enum Failed {
-    /// No run ever will.
-    Refused(Refusal),
-    /// Another may.
-    Passing(Error),
-}
-
-impl From<Refusal> for Failed {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-impl From<Code> for Failed {
-    fn from(code: Code) -> Self {
-        Self::Refused(code.into())
-    }
-}
-
-impl From<StoreError> for Failed {
-    fn from(error: StoreError) -> Self {
-        Self::Passing(error.into())
-    }
-}
-
-impl From<DocumentError> for Failed {
-    fn from(error: DocumentError) -> Self {
-        Self::Passing(error.into())
-    }
-}
-
-impl From<serde_json::Error> for Failed {
-    fn from(error: serde_json::Error) -> Self {
-        Self::Passing(error.into())
-    }
-}
 
 /// What a run leaves.
 enum Left {
@@ -94,7 +54,7 @@ pub(crate) async fn import(app: &Importing, found: Import, message: &Message) ->
             Ok(app.queue.send(message.body.clone()).await?)
         }
         Err(Failed::Refused(refusal)) => {
-            let change = import.failed(&refusal, now);
+            let change = import.failed(&refusal, errors_so_far(app, &import).await, now);
             Ok(app.store.commit(&change, None, now).await?)
         }
         Err(Failed::Passing(error)) => {
@@ -105,6 +65,16 @@ pub(crate) async fn import(app: &Importing, found: Import, message: &Message) ->
             Err(error)
         }
     }
+}
+
+/// The lines that failed before the import did. Without them it fails all the same: they are gone with the file, or the bucket is
+/// what fails.
+async fn errors_so_far(app: &Importing, import: &Import) -> Option<ErrorFile> {
+    let joined = failures::join(app, import).await;
+    joined.unwrap_or_else(|error| {
+        tracing::warn!(?error, import.id = %import.id, "an import failed without its errors");
+        None
+    })
 }
 
 /// Takes piece after piece, and notes each.

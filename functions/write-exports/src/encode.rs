@@ -1,5 +1,6 @@
 //! Rows as bytes: cells of a table, or lines of JSON.
 
+use portal_app::Failed;
 use portal_domain::export::ExportFormat;
 use serde::Serialize;
 use serde_json::Value;
@@ -19,6 +20,12 @@ pub(crate) enum EncodeError {
     /// The buffer they are written into.
     #[error("a row cannot be written: {0}")]
     Buffer(String),
+}
+
+impl From<EncodeError> for Failed {
+    fn from(error: EncodeError) -> Self {
+        Self::Passing(error.into())
+    }
 }
 
 /// Turns rows into bytes.

@@ -1,16 +1,15 @@
 //! One attempt at one export.
 
 use jiff::{SignedDuration, Timestamp};
-use portal_app::Exporting;
-use portal_documents::{DocumentError, Key, Stored};
+use portal_app::{Exporting, Failed};
+use portal_documents::{Key, Stored};
 use portal_domain::access::{Access, Phase};
 use portal_domain::audit::Origin;
 use portal_domain::change::Change;
 use portal_domain::code::{Code, Refusal};
-use portal_domain::export::{
-    Claim, Export, ExportFile, ExportFilters, ExportedList, LEASE, MOST_ROWS, Right,
-};
+use portal_domain::export::{Export, ExportFile, ExportFilters, ExportedList, MOST_ROWS, Right};
 use portal_domain::id::{ExportId, OrganizationId};
+use portal_domain::lease::{Claim, LEASE};
 use portal_domain::permission::Permission;
 use portal_http::listing::audit_events::AuditEventFilter;
 use portal_http::listing::bookings::BookingFilter;
@@ -20,49 +19,12 @@ use portal_http::listing::specialists::SpecialistFilter;
 use portal_http::listing::transactions::TransactionFilter;
 use portal_http::listing::{self, Listing};
 use portal_http::{Error, LARGEST_PAGE};
-use portal_store::StoreError;
 use serde::Serialize;
 
-use crate::encode::{EncodeError, Encoder};
+use crate::encode::Encoder;
 
 /// How long before the end of its lease an attempt gives up.
 const MARGIN: SignedDuration = SignedDuration::from_mins(2);
-
-/// Why an attempt made no file.
-#[derive(Debug)]
-enum Failed {
-    /// No attempt ever will.
-    Refused(Refusal),
-    /// Another may.
-    Passing(Error),
-}
-
-impl From<Refusal> for Failed {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-impl From<StoreError> for Failed {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Refused(refusal) => Self::Refused(refusal),
-            error => Self::Passing(error.into()),
-        }
-    }
-}
-
-impl From<DocumentError> for Failed {
-    fn from(error: DocumentError) -> Self {
-        Self::Passing(error.into())
-    }
-}
-
-impl From<EncodeError> for Failed {
-    fn from(error: EncodeError) -> Self {
-        Self::Passing(error.into())
-    }
-}
 
 /// What is said of a file, beside it.
 #[derive(Serialize)]
@@ -227,7 +189,7 @@ fn manifest<'a>(export: &'a Export, file: &'a ExportFile, columns: &'a [&'a str]
 }
 
 async fn put(app: &Exporting, key: Key, manifest: &Manifest<'_>) -> Result<Stored, Failed> {
-    let bytes = serde_json::to_vec_pretty(manifest).map_err(EncodeError::from)?;
+    let bytes = serde_json::to_vec_pretty(manifest)?;
     let mut upload = app.documents.upload(key, "application/json");
     upload.write(&bytes).await?;
     Ok(upload.finish().await?)

@@ -2,7 +2,8 @@
 
 use portal_domain::access::{Access, Phase};
 use portal_domain::audit::Origin;
-use portal_domain::export::{Claim, Export, ExportFile, ExportedList, Right};
+use portal_domain::export::{Export, ExportFile, ExportedList, Right};
+use portal_domain::lease::Claim;
 use serde_json::json;
 
 use super::Scene;

@@ -1,5 +1,6 @@
 //! What a running function is made of: its connections, keys and clock, built once from its configuration.
 
+mod attempt;
 mod clock;
 pub mod config;
 mod cursor;
@@ -10,6 +11,7 @@ mod queue;
 mod secret;
 mod work;
 
+pub use attempt::Failed;
 pub use clock::Clock;
 pub use config::{Config, ConfigError};
 pub use cursor::Cursors;

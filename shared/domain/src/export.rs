@@ -11,6 +11,7 @@ use crate::booking::words;
 use crate::change::{Change, Write};
 use crate::code::{Code, Refusal};
 use crate::id::{AccountId, ExportId, OrganizationId};
+use crate::lease::{Claim, LEASE, MOST_ATTEMPTS};
 use crate::limit::{EXPORTS_PER_ACCOUNT, EXPORTS_PER_ORGANIZATION};
 use crate::outbox::{Content, Message};
 use crate::permission::Permission;
@@ -20,10 +21,6 @@ use crate::role::Role;
 pub const KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How long what is known of an export is kept.
 pub const REMEMBERED: SignedDuration = SignedDuration::from_hours(90 * 24);
-/// How long an attempt has the file for itself: longer than the function that writes it can run.
-pub const LEASE: SignedDuration = SignedDuration::from_mins(16);
-/// How often a file is tried to be written.
-pub const MOST_ATTEMPTS: u32 = 4;
 /// The most rows of a file.
 pub const MOST_ROWS: u64 = 1_000_000;
 /// The most characters of all filters together.
@@ -199,19 +196,6 @@ pub struct Export {
     pub created_at: Timestamp,
 }
 
-/// What whoever is to write an export finds.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Claim {
-    /// Nothing is left to do.
-    Settled,
-    /// Another attempt is at it, or may be.
-    Taken,
-    /// It was tried often enough: this change gives it up.
-    GivenUp(Box<Change>),
-    /// It is this attempt's, once the change is committed.
-    Claimed(Box<Export>, Box<Change>),
-}
-
 impl ExportRequest {
     /// What is to be exported of `list`.
     ///
@@ -318,7 +302,7 @@ impl Export {
 
     /// Begins an attempt to write it.
     #[must_use]
-    pub fn claim(&self, now: Timestamp) -> Claim {
+    pub fn claim(&self, now: Timestamp) -> Claim<Self> {
         match self.state {
             State::Done { .. } | State::Failed { .. } => Claim::Settled,
             State::Running { until } if now < until => Claim::Taken,

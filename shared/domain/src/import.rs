@@ -14,6 +14,7 @@ use crate::code::{Code, Refusal};
 use crate::external::SourceName;
 use crate::id::{ImportId, OrganizationId, TokenId};
 use crate::ingest::RecordType;
+use crate::lease::{Claim, LEASE, MOST_ATTEMPTS};
 use crate::limit::IMPORTS_PER_TOKEN;
 use crate::token::{Scope, Service};
 
@@ -33,12 +34,8 @@ const LINK_RENEWED: SignedDuration = SignedDuration::from_mins(5);
 pub const KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How long what is known of an import is kept.
 pub const REMEMBERED: SignedDuration = SignedDuration::from_hours(90 * 24);
-/// How long a run has an import for itself: longer than the function can run.
-pub const LEASE: SignedDuration = SignedDuration::from_mins(16);
 /// For how long a run takes further pieces: the function may end three minutes later.
 pub const RUN: SignedDuration = SignedDuration::from_mins(12);
-/// How many runs in a row may come no further.
-pub const MOST_ATTEMPTS: u32 = 4;
 /// The function that takes the lines, as the audit log calls it.
 const RUNNER: &str = "run-imports";
 
@@ -105,6 +102,8 @@ pub enum State {
         /// Since when.
         #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
         at: Timestamp,
+        /// The lines before that failed, if some did.
+        errors: Option<ErrorFile>,
     },
 }
 
@@ -132,19 +131,6 @@ pub struct Import {
     /// When it was asked for.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub created_at: Timestamp,
-}
-
-/// What whoever is to go on with an import finds.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Claim {
-    /// Nothing is left to do.
-    Settled,
-    /// A run that another message called is at it. Should it die, that message comes again.
-    Taken,
-    /// Too many runs came no further: this change gives it up.
-    GivenUp(Box<Change>),
-    /// It is this run's, once the change is committed.
-    Claimed(Box<Import>, Box<Change>),
 }
 
 impl Service {
@@ -216,14 +202,15 @@ impl Import {
     }
 
     /// Begins a run that `message` calls. One that comes again takes over from its own former run, which is dead or will find
-    /// that the import is in another revision.
+    /// that the import is in another revision. An import that is taken is another message's: should its run die, that message comes
+    /// again.
     #[must_use]
-    pub fn claim(&self, message: &str, now: Timestamp) -> Claim {
+    pub fn claim(&self, message: &str, now: Timestamp) -> Claim<Self> {
         match &self.state {
             State::Completed { .. } | State::Failed { .. } => Claim::Settled,
             State::Running { until, by } if now < *until && by != message => Claim::Taken,
             _ if self.attempts >= MOST_ATTEMPTS => {
-                Claim::GivenUp(Box::new(self.failed(&Code::Internal.into(), now)))
+                Claim::GivenUp(Box::new(self.failed(&Code::Internal.into(), None, now)))
             }
             _ => {
                 let state = State::Running {
@@ -268,11 +255,12 @@ impl Import {
 
     /// The end before the end of the file.
     #[must_use]
-    pub fn failed(&self, why: &Refusal, now: Timestamp) -> Change {
+    pub fn failed(&self, why: &Refusal, errors: Option<ErrorFile>, now: Timestamp) -> Change {
         let ended = self.next(State::Failed {
             code: why.code.as_str().to_owned(),
             detail: why.detail.clone().into_owned(),
             at: now,
+            errors,
         });
         ended.ended("failed", now)
     }
@@ -301,6 +289,17 @@ impl Import {
             state,
             rev: self.rev + 1,
             ..self.clone()
+        }
+    }
+
+    /// The lines that failed, once it has ended and if some did: until when the bucket has them.
+    #[must_use]
+    pub fn errors(&self) -> Option<(&ErrorFile, Timestamp)> {
+        match &self.state {
+            State::Completed { at, errors } | State::Failed { at, errors, .. } => {
+                Some((errors.as_ref()?, *at + KEPT))
+            }
+            State::Awaiting | State::Queued | State::Running { .. } => None,
         }
     }
 
@@ -427,8 +426,8 @@ mod tests {
         let running = claimed(&import(), "a", now());
         let errors = Some(ErrorFile { run: 1, bytes: 3 });
         for import in [
-            written(&running.completed(errors, now())),
-            written(&running.failed(&Code::TokenEnded.into(), now())),
+            written(&running.completed(errors.clone(), now())),
+            written(&running.failed(&Code::TokenEnded.into(), errors, now())),
             written(&running.released()),
             running,
             import(),

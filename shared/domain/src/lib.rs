@@ -22,6 +22,7 @@ pub mod import;
 pub mod ingest;
 pub mod invite;
 pub mod json;
+pub mod lease;
 pub mod limit;
 pub mod locale;
 pub mod membership;

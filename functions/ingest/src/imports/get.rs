@@ -6,7 +6,7 @@ use portal_app::FileWeb;
 use portal_documents::{Documents, Key, Link, Served};
 use portal_domain::code::Code;
 use portal_domain::id::ImportId;
-use portal_domain::import::{Import, KEPT, State as At};
+use portal_domain::import::Import;
 use portal_domain::token::Scope;
 use portal_http::problem::Problem;
 use portal_http::{ApiError, Path, Reply, Service};
@@ -16,16 +16,9 @@ use super::view::ImportView;
 
 /// A link to the lines that failed, while the bucket has them.
 async fn link(documents: &Documents, import: &Import, now: Timestamp) -> Result<Option<Link>, ApiError> {
-    let At::Completed {
-        at,
-        errors: Some(file),
-    } = &import.state
-    else {
+    let Some((file, _)) = import.errors().filter(|(_, until)| now < *until) else {
         return Ok(None);
     };
-    if now >= *at + KEPT {
-        return Ok(None);
-    }
     let key = Key::import_errors(&import.source, import.id, file.run);
     let name = format!("{}.errors.ndjson", import.id);
     let served = Served {
@@ -38,7 +31,7 @@ async fn link(documents: &Documents, import: &Import, now: Timestamp) -> Result<
 
 /// Get an import
 ///
-/// With how far it is, and what became of the lines so far. Once it is `completed`, and where lines failed, with a link to a file of
+/// With how far it is, and what became of the lines so far. Once it has ended, and where lines failed, with a link to a file of
 /// them that works for five minutes: a line of JSON for each, with its `line` in the file, its `external` name, `code`, `pointer`
 /// into the line and, of a table, the `column`.
 #[utoipa::path(get, path = "/v1/imports/{import_id}", tag = "ingest",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use portal_documents::Link;
-use portal_domain::import::{Counts, Import, KEPT, State};
+use portal_domain::import::{Counts, Import, State};
 use portal_http::View;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -40,7 +40,7 @@ pub(crate) struct ImportView {
     taken: u64,
     /// What became of the lines so far.
     counts: ImportCountsView,
-    /// The lines that failed, once it is completed and if some did.
+    /// The lines that failed, once it has ended and if some did.
     errors: Option<ImportErrorsView>,
     /// Where to bring the file; only in answer to the request for the import, while the file is awaited.
     upload: Option<ImportUploadView>,
@@ -149,13 +149,9 @@ impl ImportView {
         now: Timestamp,
     ) -> Self {
         let (code, detail, ended_at) = match &import.state {
-            State::Failed { code, detail, at } => (Some(code.clone()), Some(detail.clone()), Some(*at)),
+            State::Failed { code, detail, at, .. } => (Some(code.clone()), Some(detail.clone()), Some(*at)),
             State::Completed { at, .. } => (None, None, Some(*at)),
             State::Awaiting | State::Queued | State::Running { .. } => (None, None, None),
-        };
-        let file = match &import.state {
-            State::Completed { at, errors } => errors.as_ref().map(|file| (file.bytes, *at + KEPT)),
-            _ => None,
         };
         Self {
             id: import.id.to_string(),
@@ -168,8 +164,8 @@ impl ImportView {
             length: import.request.length,
             taken: import.progress.offset,
             counts: import.progress.counts.into(),
-            errors: file.map(|(bytes, kept_until)| ImportErrorsView {
-                bytes,
+            errors: import.errors().map(|(file, kept_until)| ImportErrorsView {
+                bytes: file.bytes,
                 kept_until,
                 expires_at: errors.as_ref().map(|link| link.expires_at),
                 url: errors.map(|link| link.url),

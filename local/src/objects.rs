@@ -9,6 +9,7 @@ mod bucket;
 mod checksum;
 mod content;
 mod event;
+mod lock;
 mod protocol;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,6 +27,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use tower::ServiceExt as _;
 
 use self::bucket::{Bucket, Version};
+pub use self::lock::{Locking, Mode, Retention};
 use crate::faults::Faults;
 use crate::queues::Queues;
 use crate::sync::lock;
@@ -95,8 +97,16 @@ impl Objects {
     /// # Errors
     /// When the folder cannot be read or made.
     pub fn create(&self, name: &str) -> std::io::Result<()> {
+        self.create_locking(name, Locking::Off)
+    }
+
+    /// Adds a bucket whose versions can be locked.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn create_locking(&self, name: &str, locking: Locking) -> std::io::Result<()> {
         let folder = self.0.folder.as_ref().map(|folder| folder.join(name));
-        let bucket = Bucket::open(folder.as_deref())?;
+        let bucket = Bucket::open(folder.as_deref(), locking)?;
         lock(&self.0.buckets).insert(name.to_owned(), bucket);
         Ok(())
     }

@@ -26,13 +26,16 @@ pub(crate) const SECRET: &str = "local";
 const SKEW: SignedDuration = SignedDuration::from_mins(15);
 
 /// What a request may say beside its signature and a checksum of its body.
-const KNOWN: [&str; 9] = [
+const KNOWN: [&str; 12] = [
     "x-amz-checksum-algorithm",
     "x-amz-checksum-mode",
     "x-amz-checksum-type",
     "x-amz-content-sha256",
     "x-amz-date",
     "x-amz-decoded-content-length",
+    "x-amz-object-lock-legal-hold",
+    "x-amz-object-lock-mode",
+    "x-amz-object-lock-retain-until-date",
     "x-amz-sdk-checksum-algorithm",
     "x-amz-trailer",
     "x-amz-user-agent",

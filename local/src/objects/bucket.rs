@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::content::{Content, Written};
+use super::lock::{Lock, Locking};
 use crate::random::random_id;
 
 /// What is known of a version of an object, beside its bytes.
@@ -25,12 +26,17 @@ pub(super) struct Version {
     pub(super) media_type: Option<String>,
     /// Whether it only says that the object was deleted.
     pub(super) is_deletion: bool,
+    /// What keeps it from being deleted.
+    #[serde(default)]
+    pub(super) lock: Lock,
 }
 
 /// An upload in parts.
 pub(super) struct Upload {
     pub(super) key: String,
     pub(super) media_type: Option<String>,
+    /// What keeps the object from being deleted, once it is made.
+    pub(super) lock: Lock,
     /// The parts by number.
     pub(super) parts: BTreeMap<i32, Written>,
 }
@@ -39,6 +45,8 @@ pub(super) struct Upload {
 #[derive(Default)]
 pub(super) struct Bucket {
     folder: Option<PathBuf>,
+    /// Whether versions can be locked.
+    pub(super) locking: Locking,
     /// The versions of each object, oldest first.
     versions: BTreeMap<String, Vec<(Version, Content)>>,
     uploads: BTreeMap<String, Upload>,
@@ -49,11 +57,23 @@ pub(super) struct Bucket {
 #[derive(Debug)]
 pub(super) struct Exists;
 
+/// The version is locked.
+#[derive(Debug)]
+pub(super) struct Locked;
+
+/// What a new version is beside its bytes.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Described {
+    pub(super) media_type: Option<String>,
+    pub(super) lock: Lock,
+}
+
 impl Bucket {
     /// The bucket in `folder`, or a new one in memory.
-    pub(super) fn open(folder: Option<&Path>) -> std::io::Result<Self> {
+    pub(super) fn open(folder: Option<&Path>, locking: Locking) -> std::io::Result<Self> {
         let mut bucket = Self {
             folder: folder.map(Path::to_owned),
+            locking,
             ..Self::default()
         };
         let Some(folder) = folder else {
@@ -131,7 +151,7 @@ impl Bucket {
         &mut self,
         key: &str,
         written: Written,
-        media_type: Option<String>,
+        Described { media_type, lock }: Described,
         only_new: bool,
         now: Timestamp,
     ) -> std::io::Result<Result<Version, Exists>> {
@@ -143,6 +163,7 @@ impl Bucket {
             length: written.length,
             tag: written.tag,
             media_type,
+            lock,
             ..self.next(key, now)
         };
         let content = match (written.content, &self.folder) {
@@ -167,12 +188,90 @@ impl Bucket {
         Ok(marker)
     }
 
+    /// Deletes a version for good, and says which it was; none if there is none.
+    pub(super) fn forget(
+        &mut self,
+        key: &str,
+        id: &str,
+        now: Timestamp,
+    ) -> std::io::Result<Result<Option<Version>, Locked>> {
+        let Some(versions) = self.versions.get_mut(key) else {
+            return Ok(Ok(None));
+        };
+        let Some(at) = versions.iter().position(|(version, _)| version.id == id) else {
+            return Ok(Ok(None));
+        };
+        if versions[at].0.lock.holds(now) {
+            return Ok(Err(Locked));
+        }
+        // The description goes first: bytes without one are thrown away at the next start.
+        if let Some(folder) = &self.folder {
+            std::fs::remove_file(folder.join(format!("{id}.json")))?;
+        }
+        let (version, content) = versions.remove(at);
+        content.forget();
+        if versions.is_empty() {
+            self.versions.remove(key);
+        }
+        Ok(Ok(Some(version)))
+    }
+
+    /// Changes the locks of a version, the newest if none is named; none if there is no such version.
+    pub(super) fn lock<E>(
+        &mut self,
+        key: &str,
+        id: Option<&str>,
+        change: impl FnOnce(Lock) -> Result<Lock, E>,
+    ) -> std::io::Result<Option<Result<(), E>>> {
+        let is_meant = |version: &Version| !version.is_deletion && id.is_none_or(|id| version.id == id);
+        let versions = self.versions.get_mut(key).into_iter().flatten();
+        // A deletion is no version that could be locked, nor is one behind it the newest.
+        let found = match id {
+            Some(_) => versions
+                .map(|(version, _)| version)
+                .find(|version| is_meant(version)),
+            None => versions
+                .map(|(version, _)| version)
+                .next_back()
+                .filter(|version| is_meant(version)),
+        };
+        let Some(version) = found else {
+            return Ok(None);
+        };
+        let lock = match change(version.lock) {
+            Ok(lock) => lock,
+            Err(refusal) => return Ok(Some(Err(refusal))),
+        };
+        let changed = Version {
+            lock,
+            ..version.clone()
+        };
+        if let Some(folder) = &self.folder {
+            describe(folder, &changed)?;
+        }
+        *version = changed;
+        Ok(Some(Ok(())))
+    }
+
+    /// All versions and deletions of objects whose keys begin with `prefix`, by key and from the newest; with each, whether it is
+    /// its object's newest.
+    pub(super) fn all(&self, prefix: &str) -> impl Iterator<Item = (&Version, bool)> {
+        self.versions
+            .iter()
+            .filter(move |(key, _)| key.starts_with(prefix))
+            .flat_map(|(_, versions)| {
+                let newest_first = versions.iter().rev().enumerate();
+                newest_first.map(|(behind, (version, _))| (version, behind == 0))
+            })
+    }
+
     /// Begins an upload in parts and gives its id.
-    pub(super) fn begin(&mut self, key: &str, media_type: Option<String>) -> String {
+    pub(super) fn begin(&mut self, key: &str, Described { media_type, lock }: Described) -> String {
         let id = random_id().simple().to_string();
         let upload = Upload {
             key: key.to_owned(),
             media_type,
+            lock,
             parts: BTreeMap::new(),
         };
         self.uploads.insert(id.clone(), upload);
@@ -208,13 +307,13 @@ impl Bucket {
             tag: String::new(),
             media_type: None,
             is_deletion: false,
+            lock: Lock::default(),
         }
     }
 
     fn keep(&mut self, version: Version, content: Content) -> std::io::Result<()> {
         if let Some(folder) = &self.folder {
-            let description = serde_json::to_vec(&version)?;
-            std::fs::write(folder.join(format!("{}.json", version.id)), description)?;
+            describe(folder, &version)?;
         }
         self.versions
             .entry(version.key.clone())
@@ -222,4 +321,12 @@ impl Bucket {
             .push((version, content));
         Ok(())
     }
+}
+
+/// Writes down what is known of a version: whole, or not at all.
+fn describe(folder: &Path, version: &Version) -> std::io::Result<()> {
+    let place = folder.join(format!("{}.json", version.id));
+    let beside = folder.join(format!("{}.new", version.id));
+    std::fs::write(&beside, serde_json::to_vec(version)?)?;
+    std::fs::rename(beside, place)
 }

@@ -43,6 +43,8 @@ pub enum Kind {
     MailDown,
     /// The object store asks to come back later.
     ObjectsDown,
+    /// The key service fails.
+    KeysDown,
 }
 
 /// One kind of fault, how often, and for what.

@@ -12,7 +12,7 @@ use lambda_http::request::LambdaRequest;
 use lambda_runtime::LambdaEvent;
 use portal_app::{
     App, Config, ConfigError, Exporting, FileWeb, Importing, InviteWeb, Mailing, Part, PlatformWeb, Relaying,
-    Web,
+    Sealing, Web,
 };
 use portal_http::{Function, Routes};
 use serde::Serialize;
@@ -293,12 +293,19 @@ pub(crate) fn consumers(config: &Config) -> Result<Vec<(&'static str, Consumer)>
     let finishing = App::build(&signing(config, "finish-dissolutions"))?;
     let projecting = App::build(&signing(config, "project-changes"))?;
     let reconciling = App::build(&signing(config, "reconcile"))?;
+    let sealing = Sealing::build(&signing(config, "seal-audit-log"))?;
     let sweeping = App::build(&signing(config, "sweep-actions"))?;
     Ok(vec![
         (
             "sweep-actions",
             consumer(sweeping, async |app: App, event| {
                 sweep_actions::handle(&app, event).await
+            }),
+        ),
+        (
+            "seal-audit-log",
+            consumer(sealing, async |app: Sealing, event| {
+                seal_audit_log::handle(&app, event).await
             }),
         ),
         (

@@ -4,7 +4,7 @@
 //! with ES256: a P-256 key is made at once, an RSA key would hold up every start.
 
 mod flow;
-mod key;
+pub(crate) mod key;
 mod page;
 mod sample;
 

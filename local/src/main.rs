@@ -3,14 +3,17 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use portal_app::Days;
 use portal_local::stack::{Failure, Options, Stack};
-use portal_local::{bench, demo, generate};
+use portal_local::{bench, demo, generate, verify};
 
 const HELP: &str = "\
 portal-local: the Organization Portal with everything around it, in one process, on 127.0.0.1
 
   portal-local [--ephemeral] [--empty]   serve (PORT=9000; data in .local/, or kept nowhere; demo data unless empty)
   portal-local generate [FOLDER]         write the generated documents (FOLDER: the project, default .)
+  portal-local verify-audit ORGANIZATION [FROM UNTIL]
+                                         check an audit log, or days of it (environment: docs/audit-chain.md)
   portal-local bench FUNCTION BINARY     measure a function's release binary: size, start, answers
   portal-local bench-import LINES BINARY import a file of lines with run-imports's release binary, killed in the middle
   portal-local bench-lists [MOST]        measure lists over 1,000 to MOST bookings (1,000,000), and how fast lines are taken
@@ -33,6 +36,11 @@ async fn main() -> ExitCode {
     {
         ["generate"] => generate::write(&PathBuf::from(".")).await,
         ["generate", folder] => generate::write(&PathBuf::from(folder)).await,
+        ["verify-audit", organization] => return verify_audit(organization, None).await,
+        ["verify-audit", organization, from, until] => match (from.parse(), until.parse()) {
+            (Ok(from), Ok(until)) => return verify_audit(organization, Some((from, until))).await,
+            _ => Err("days are written as 2026-01-31".into()),
+        },
         ["bench", function, binary] => bench::run(function, &PathBuf::from(binary))
             .await
             .map(|report| say(&report)),
@@ -69,6 +77,23 @@ fn port() -> Result<u16, Failure> {
     match std::env::var("PORT") {
         Ok(port) => Ok(port.parse().map_err(|_| format!("PORT={port} is not a port"))?),
         Err(_) => Ok(9_000),
+    }
+}
+
+/// Says what a verification found; fails if that is anything.
+async fn verify_audit(organization: &str, days: Option<Days>) -> ExitCode {
+    let verdict = match verify::run(organization, days).await {
+        Ok(verdict) => verdict,
+        Err(error) => {
+            say(&format!("portal-local: it cannot be verified: {error}"));
+            return ExitCode::from(2);
+        }
+    };
+    say(&verify::told(&verdict));
+    if verdict.findings.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 

@@ -29,8 +29,9 @@ use crate::functions::{self, BehindGateway};
 use crate::gateway::Gateway;
 use crate::identity::{Identity, Settings};
 use crate::jobs::Jobs;
+use crate::kms::{self, Kms};
 use crate::mailbox::Mailbox;
-use crate::objects::Objects;
+use crate::objects::{Locking, Objects};
 use crate::queues::{Delivery, Queues};
 use crate::stream::{Mapping, Stream, StreamError};
 use crate::template::Template;
@@ -55,6 +56,8 @@ pub const EXPORT_QUEUE: &str = "exports";
 pub const IMPORT_QUEUE: &str = "imports";
 /// The bucket of documents.
 pub const BUCKET: &str = "portal-documents";
+/// The bucket of sealed audit segments.
+pub const AUDIT_BUCKET: &str = "portal-audit";
 
 /// Keys for this machine only, the same at every start so that links and cursors outlive a restart. They open nothing elsewhere.
 const LINK_KEYS: &str =
@@ -112,6 +115,8 @@ pub struct Stack {
     pub mailbox: Mailbox,
     /// The object store.
     pub objects: Objects,
+    /// The key service.
+    pub kms: Kms,
     /// The identity provider.
     pub identity: Identity,
     /// A function's own view of the table, for tests and demo data.
@@ -150,6 +155,8 @@ impl Stack {
         queues.create(IMPORT_QUEUE, import_delivery());
         let objects = Objects::new(&clock, &faults, &queues, in_data("objects").as_deref(), &template);
         objects.create(BUCKET)?;
+        objects.create_locking(AUDIT_BUCKET, locking(&template))?;
+        let kms = Kms::open(&faults, in_data("kms.key").as_deref())?;
         objects.tell(BUCKET, UPLOADS, IMPORT_QUEUE);
         let feedback = queues.clone();
         let feedback = Arc::new(move |event: Value| {
@@ -182,7 +189,11 @@ impl Stack {
         let mailbox_router = mailbox
             .router()
             .layer(axum::middleware::from_fn_with_state(deliveries, deliver_first));
-        let aws = dynamo.router().merge(queues.router()).merge(mailbox_router);
+        let aws = dynamo
+            .router()
+            .merge(queues.router())
+            .merge(kms.router())
+            .merge(mailbox_router);
         let local = one_endpoint(&aws)
             .merge(aws)
             .merge(objects.router())
@@ -217,6 +228,7 @@ impl Stack {
             queues,
             mailbox,
             objects,
+            kms,
             identity,
             app,
             configs,
@@ -298,6 +310,14 @@ fn subscribed(
     scheduled
 }
 
+/// What the template says of the locks in the bucket of audit segments.
+fn locking(template: &Template) -> Locking {
+    let properties = template.at("/Resources/AuditBucket/Properties");
+    Locking::of(properties, |name| {
+        template.at(&format!("/Parameters/{name}/Default")).clone()
+    })
+}
+
 async fn settle(stream: &Stream, queues: &Queues) -> Result<(), StreamError> {
     let mut quiet = 0;
     // Others deliver, too: what one of them took from a queue may have reached the stream after this has looked there.
@@ -358,6 +378,7 @@ pub fn relay_mapping() -> Mapping {
     let kinds = [
         portal_store::entity::outbox::KIND,
         portal_store::entity::feed::KIND,
+        portal_store::entity::audit::KIND,
     ];
     let filter = json!({ "eventName": ["INSERT"], "dynamodb": { "NewImage": { "kind": { "S": kinds } } } });
     Mapping {
@@ -407,6 +428,8 @@ fn variables(base: &str, identity: &Identity) -> BTreeMap<String, String> {
             format!("{base}/_local/aws/sqs/{IMPORT_QUEUE}"),
         ),
         ("DOCUMENTS_BUCKET", BUCKET.to_owned()),
+        ("AUDIT_BUCKET", AUDIT_BUCKET.to_owned()),
+        ("AUDIT_KEY", kms::KEY.to_owned()),
         ("PLATFORM_OPERATORS", OPERATOR.to_owned()),
         ("SERVER_TIMING", "true".to_owned()),
         ("LOG_LEVEL", "info".to_owned()),
@@ -456,6 +479,7 @@ fn one_endpoint(aws: &Router) -> Router {
             .unwrap_or_default();
         let service = match target.split('.').next() {
             Some("AmazonSQS") => "/_local/aws/sqs/",
+            Some("TrentService") => "/_local/aws/kms/",
             Some(target) if target.starts_with("DynamoDB") => "/_local/aws/dynamodb/",
             _ => "/_local/aws/ses/",
         };

@@ -34,7 +34,7 @@ fn metadata() -> Metadata {
 fn layer(package: &str) -> u8 {
     match package {
         "portal-domain" => 0,
-        "portal-store" | "portal-mail" | "portal-documents" => 1,
+        "portal-store" | "portal-mail" | "portal-documents" | "portal-signing" => 1,
         "portal-app" | "portal-feed" => 2,
         "portal-http" => 3,
         "portal-local" => 5,
@@ -90,7 +90,7 @@ fn arrows_point_from_the_outside_in() {
             if own.contains(dependency.name.as_str()) {
                 assert!(
                     layer(&dependency.name) < layer(&package.name),
-                    "{} must not know {}: domain <- store, mail, documents <- app, feed <- http <- functions <- local <- tests, and no function \
+                    "{} must not know {}: domain <- store, mail, documents, signing <- app, feed <- http <- functions <- local <- tests, and no function \
                      knows another",
                     package.name,
                     dependency.name

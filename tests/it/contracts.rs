@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use portal_app::config::{VARIABLES, Variable};
 use portal_app::{
-    App, Config, ConfigError, Exporting, FileWeb, Importing, InviteWeb, Mailing, Part, Relaying, Web,
+    App, Config, ConfigError, Exporting, FileWeb, Importing, InviteWeb, Mailing, Part, Relaying, Sealing, Web,
 };
 use portal_domain::{export, import, lease};
 use portal_local::dynamodb::{Operation, Right, granted};
@@ -17,7 +17,7 @@ use portal_local::stack::{
     export_delivery, import_delivery, mail_delivery, project_changes_mapping, relay_mapping,
 };
 use portal_local::template::Template;
-use portal_store::entity::{action, feed, outbox};
+use portal_store::entity::{action, audit as log, feed, outbox};
 use portal_store::table;
 use serde_json::{Value, json};
 use utoipa::openapi::{ComponentsBuilder, OpenApiBuilder, PathItem, Paths};
@@ -283,7 +283,11 @@ fn the_stream_and_the_queues_behave_here_as_they_are_deployed() {
     let outbox = template.at("/Resources/RelayFunction/Properties/Events/Outbox/Properties");
     let changes = template.at("/Resources/ProjectChangesFunction/Properties/Events/Changes/Properties");
     for (event, mapping, kinds) in [
-        (outbox, relay_mapping(), json!([outbox::KIND, feed::KIND])),
+        (
+            outbox,
+            relay_mapping(),
+            json!([outbox::KIND, feed::KIND, log::KIND]),
+        ),
         (changes, project_changes_mapping(), json!(action::KINDS)),
     ] {
         let pattern = event["FilterCriteria"]["Filters"][0]["Pattern"].as_str().unwrap();
@@ -503,6 +507,7 @@ fn build(function: &str, config: &Config) -> Result<(), ConfigError> {
         "relay" => Relaying::build(config).map(drop),
         "write-exports" => Exporting::build(config).map(drop),
         "run-imports" => Importing::build(config).map(drop),
+        "seal-audit-log" => Sealing::build(config).map(drop),
         "send-mail" => Mailing::build(config).map(drop),
         "expire-invites" | "finish-dissolutions" | "project-changes" | "reconcile" | "sweep-actions" => {
             App::build(config).map(drop)
@@ -518,6 +523,8 @@ fn reads(function: &str, variable: &str) -> bool {
         "LOG_LEVEL" => true,
         "MAIL_CONFIGURATION_SET" => function == "send-mail",
         "PLATFORM_OPERATORS" => function == "platform",
+        // The command's.
+        "AUDIT_PUBLIC_KEYS" => false,
         _ => is_behind_api,
     }
 }
@@ -590,6 +597,7 @@ fn no_role_has_a_wildcard_or_may_scan() {
                     "${DocumentsBucket.Arn}/exports/*",
                     "${DocumentsBucket.Arn}/uploads/*",
                     "${DocumentsBucket.Arn}/imports/*",
+                    "${AuditBucket.Arn}/audit/*",
                 ];
                 assert!(
                     !text.contains('*') || may_be.iter().any(|several| text.contains(several)),
@@ -645,6 +653,8 @@ async fn everything_that_is_asked() -> Vec<Operation> {
     assert_ne!(looked["done"], 0, "{looked}");
     let expired = probe.stack.run_job("expire-invites").await.unwrap().unwrap();
     assert_ne!(expired["done"], 0, "{expired}");
+    let sealed = probe.stack.run_job("seal-audit-log").await.unwrap().unwrap();
+    assert_ne!(sealed["done"], 0, "{sealed}");
     probe.stack.clock.advance(DAY * 23);
     let ended = probe.stack.run_job("finish-dissolutions").await.unwrap().unwrap();
     assert_ne!(ended["done"], 0, "{ended}");

@@ -147,6 +147,7 @@ fn every_route_has_an_event() {
     for function in [
         "expire-invites",
         "finish-dissolutions",
+        "seal-audit-log",
         "project-changes",
         "reconcile",
         "relay",

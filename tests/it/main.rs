@@ -18,6 +18,7 @@ mod access;
 mod actions;
 mod architecture;
 mod audit;
+mod audit_chain;
 mod bodies;
 mod bookings;
 mod budgets;

@@ -5,9 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
-use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ObjectLockMode};
+use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::types::{
+    CompletedMultipartUpload, CompletedPart, ObjectLockLegalHold, ObjectLockLegalHoldStatus, ObjectLockMode,
+    ObjectLockRetention, ObjectLockRetentionMode,
+};
 use futures_util::FutureExt as _;
+use jiff::SignedDuration;
 use portal_app::Part;
 use portal_documents::{Documents, Expected, Key, LINK_LASTS, Link, Served};
 use portal_domain::id::{ExportId, OrganizationId};
@@ -15,10 +20,10 @@ use portal_local::consumer::Consumer;
 use portal_local::faults::{Kind, Rule};
 use portal_local::functions::signing;
 use portal_local::queues::Delivery;
-use portal_local::stack::{BUCKET, Options};
+use portal_local::stack::{AUDIT_BUCKET, BUCKET, Options};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Portal, SECOND, at_once};
+use crate::support::{Answer, DAY, Portal, SECOND, at_once};
 
 const MEBIBYTE: usize = 1024 * 1024;
 
@@ -404,10 +409,7 @@ async fn what_is_not_served_is_refused_and_not_ignored() {
             .key("locked")
             .body(ByteStream::from_static(b"x"))
     };
-    let until = aws_sdk_s3::primitives::DateTime::from_secs(4_000_000_000);
     for put in [
-        key(s3.put_object()).object_lock_mode(ObjectLockMode::Compliance),
-        key(s3.put_object()).object_lock_retain_until_date(until),
         key(s3.put_object()).metadata("owner", "dana"),
         key(s3.put_object()).tagging("a=b"),
         key(s3.put_object()).if_match("tag"),
@@ -416,18 +418,265 @@ async fn what_is_not_served_is_refused_and_not_ignored() {
         let refused = put.send().await.unwrap_err();
         assert_eq!(refused.code(), Some("NotImplemented"), "{refused:?}");
     }
-    let version = put(&s3, "kept", "x").await;
-    let refused = s3
-        .delete_object()
-        .bucket(BUCKET)
-        .key("kept")
-        .version_id(version)
-        .send()
-        .await;
-    assert_eq!(refused.unwrap_err().code(), Some("NotImplemented"));
     let unknown = s3.get_object().bucket(BUCKET).key("nothing").send().await;
     assert_eq!(unknown.unwrap_err().code(), Some("NoSuchKey"));
     assert!(portal.objects.keys(BUCKET, "locked").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_without_object_lock_locks_nothing() {
+    let portal = Portal::start().await;
+    let s3 = portal.s3();
+    let put = || {
+        let put = s3.put_object().bucket(BUCKET).key("locked");
+        put.body(ByteStream::from_static(b"x"))
+    };
+    for put in [
+        put()
+            .object_lock_mode(ObjectLockMode::Compliance)
+            .object_lock_retain_until_date(at(&portal, DAY)),
+        put().object_lock_mode(ObjectLockMode::Compliance),
+        put().object_lock_legal_hold_status(ObjectLockLegalHoldStatus::On),
+    ] {
+        assert_eq!(put.send().await.unwrap_err().code(), Some("InvalidRequest"));
+    }
+    let on = ObjectLockLegalHold::builder().status(ObjectLockLegalHoldStatus::On);
+    let hold = s3.put_object_legal_hold().bucket(BUCKET).key("locked");
+    assert_eq!(
+        hold.legal_hold(on.build()).send().await.unwrap_err().code(),
+        Some("InvalidRequest")
+    );
+    let none = s3.get_object_lock_configuration().bucket(BUCKET).send().await;
+    assert_eq!(
+        none.unwrap_err().code(),
+        Some("ObjectLockConfigurationNotFoundError")
+    );
+}
+
+/// When `from_now` is over, as the client says it.
+fn at(portal: &Portal, from_now: SignedDuration) -> DateTime {
+    DateTime::from_secs((portal.clock.now() + from_now).as_second())
+}
+
+/// What becomes of the deletion of a version: nothing, or the code of its refusal.
+async fn deletion(s3: &Client, key: &str, version: &str) -> Option<String> {
+    let delete = s3
+        .delete_object()
+        .bucket(AUDIT_BUCKET)
+        .key(key)
+        .version_id(version);
+    let refused = delete.send().await.err();
+    refused.map(|error| error.code().unwrap_or_default().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_version_outlives_everybody_until_its_time_is_over() {
+    let portal = Portal::start().await;
+    let s3 = portal.s3();
+    let put = |key: &str| {
+        let put = s3.put_object().bucket(AUDIT_BUCKET).key(key);
+        put.body(ByteStream::from_static(b"x"))
+    };
+    let version = async |put: PutObjectFluentBuilder| {
+        let put = put.send().await.expect("it is put");
+        put.version_id.expect("a version")
+    };
+
+    // Given a version that says nothing of locks: the bucket's default is the template's
+    let rule = s3
+        .get_object_lock_configuration()
+        .bucket(AUDIT_BUCKET)
+        .send()
+        .await;
+    let rule = rule.unwrap().object_lock_configuration.unwrap().rule.unwrap();
+    let default = rule.default_retention.unwrap();
+    assert_eq!(default.mode, Some(ObjectLockRetentionMode::Compliance));
+    assert_eq!(default.days, Some(2_223));
+    let kept = version(put("default")).await;
+    let head = s3
+        .head_object()
+        .bucket(AUDIT_BUCKET)
+        .key("default")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(head.object_lock_mode, Some(ObjectLockMode::Compliance));
+    let until = head.object_lock_retain_until_date.unwrap();
+    assert!((until.secs() - at(&portal, DAY * 2_223).secs()).abs() < 60);
+
+    // And one with a retention of its own, and a hold
+    let governed = put("own")
+        .object_lock_mode(ObjectLockMode::Governance)
+        .object_lock_retain_until_date(at(&portal, DAY))
+        .object_lock_legal_hold_status(ObjectLockLegalHoldStatus::On);
+    let own = version(governed).await;
+
+    // Then neither is deleted, nor by asking to bypass; but a marker may be put over it, and taken away
+    for (key, version) in [("default", &kept), ("own", &own)] {
+        assert_eq!(deletion(&s3, key, version).await.as_deref(), Some("AccessDenied"));
+    }
+    let bypass = s3
+        .delete_object()
+        .bucket(AUDIT_BUCKET)
+        .key("own")
+        .version_id(&own);
+    let bypass = bypass.bypass_governance_retention(true).send().await;
+    assert_eq!(bypass.unwrap_err().code(), Some("NotImplemented"));
+    let marked = s3
+        .delete_object()
+        .bucket(AUDIT_BUCKET)
+        .key("own")
+        .send()
+        .await
+        .unwrap();
+    let marker = marked.version_id.expect("a marker");
+    let gone = s3.get_object().bucket(AUDIT_BUCKET).key("own").send().await;
+    assert_eq!(gone.unwrap_err().code(), Some("NoSuchKey"));
+    assert_eq!(deletion(&s3, "own", &marker).await, None);
+    let there = s3
+        .get_object()
+        .bucket(AUDIT_BUCKET)
+        .key("own")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        there.object_lock_legal_hold_status,
+        Some(ObjectLockLegalHoldStatus::On)
+    );
+
+    // And retentions become longer, never shorter or softer
+    let retain = async |key: &str, mode: ObjectLockRetentionMode, days: i32| {
+        let retention = ObjectLockRetention::builder()
+            .mode(mode)
+            .retain_until_date(at(&portal, DAY * days))
+            .build();
+        let put = s3.put_object_retention().bucket(AUDIT_BUCKET).key(key);
+        let refused = put.retention(retention).send().await.err();
+        refused.map(|error| error.code().unwrap_or_default().to_owned())
+    };
+    let denied = Some("AccessDenied".to_owned());
+    assert_eq!(
+        retain("default", ObjectLockRetentionMode::Compliance, 2_000).await,
+        denied
+    );
+    assert_eq!(
+        retain("default", ObjectLockRetentionMode::Governance, 3_000).await,
+        denied
+    );
+    assert_eq!(retain("own", ObjectLockRetentionMode::Governance, 2).await, None);
+    assert_eq!(retain("own", ObjectLockRetentionMode::Compliance, 3).await, None);
+    assert_eq!(
+        retain("own", ObjectLockRetentionMode::Governance, 4).await,
+        denied
+    );
+    let now = s3
+        .get_object_retention()
+        .bucket(AUDIT_BUCKET)
+        .key("own")
+        .send()
+        .await;
+    assert_eq!(
+        now.unwrap().retention.unwrap().mode,
+        Some(ObjectLockRetentionMode::Compliance)
+    );
+
+    // And once the time is over, only the hold is left, and then nothing
+    portal.clock.advance(DAY * 3 + SECOND);
+    assert_eq!(deletion(&s3, "own", &own).await, denied);
+    let off = ObjectLockLegalHold::builder().status(ObjectLockLegalHoldStatus::Off);
+    let lift = s3.put_object_legal_hold().bucket(AUDIT_BUCKET).key("own");
+    lift.legal_hold(off.build()).send().await.expect("it is lifted");
+    let hold = s3
+        .get_object_legal_hold()
+        .bucket(AUDIT_BUCKET)
+        .key("own")
+        .send()
+        .await;
+    assert_eq!(
+        hold.unwrap().legal_hold.unwrap().status,
+        Some(ObjectLockLegalHoldStatus::Off)
+    );
+    assert_eq!(deletion(&s3, "own", &own).await, None);
+    assert_eq!(deletion(&s3, "default", &kept).await, denied);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_and_objects_are_listed_page_by_page() {
+    let portal = Portal::start().await;
+    let s3 = portal.s3();
+    let mut made = Vec::new();
+    for key in ["l/a", "l/b", "l/b", "l/c"] {
+        made.push((key.to_owned(), put(&s3, key, "x").await));
+    }
+    let deleted = s3.delete_object().bucket(BUCKET).key("l/c").send().await.unwrap();
+    made.push(("l/c".to_owned(), deleted.version_id.unwrap()));
+    put(&s3, "m", "x").await;
+
+    // Given all pages of two versions
+    let (mut listed, mut markers) = (Vec::new(), 0);
+    let (mut key, mut version) = (None, None);
+    loop {
+        let list = s3.list_object_versions().bucket(BUCKET).prefix("l/").max_keys(2);
+        let list = list.set_key_marker(key).set_version_id_marker(version);
+        let page = list.send().await.expect("a list");
+        for found in page.versions.unwrap_or_default() {
+            listed.push((found.key.unwrap(), found.version_id.unwrap()));
+        }
+        for found in page.delete_markers.unwrap_or_default() {
+            assert_eq!(found.is_latest, Some(true));
+            markers += 1;
+            listed.push((found.key.unwrap(), found.version_id.unwrap()));
+        }
+        if page.is_truncated != Some(true) {
+            break;
+        }
+        (key, version) = (page.next_key_marker, page.next_version_id_marker);
+    }
+
+    // Then each is there once
+    listed.sort();
+    made.sort();
+    assert_eq!((listed, markers), (made, 1));
+
+    // And objects that are not deleted are listed by key
+    let (mut keys, mut token) = (Vec::new(), None);
+    loop {
+        let list = s3.list_objects_v2().bucket(BUCKET).prefix("l/").max_keys(1);
+        let page = list.set_continuation_token(token).send().await.expect("a list");
+        keys.extend(
+            page.contents
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|found| found.key),
+        );
+        token = page.next_continuation_token;
+        if token.is_none() {
+            break;
+        }
+    }
+    assert_eq!(keys, ["l/a", "l/b"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn locks_and_the_signing_key_outlive_a_restart() {
+    let folder = Folder::new();
+    let options = || Options {
+        data: Some(folder.0.clone()),
+        ..Options::default()
+    };
+    let (version, key) = {
+        let portal = Portal::start_with(options()).await;
+        let put = portal.s3().put_object().bucket(AUDIT_BUCKET).key("kept");
+        let put = put.body(ByteStream::from_static(b"x")).send().await.unwrap();
+        (put.version_id.unwrap(), portal.kms.public_key().fingerprint())
+    };
+    let portal = Portal::start_with(options()).await;
+    let denied = Some("AccessDenied".to_owned());
+    assert_eq!(deletion(&portal.s3(), "kept", &version).await, denied);
+    portal.clock.advance(DAY * 2_223 + SECOND);
+    assert_eq!(deletion(&portal.s3(), "kept", &version).await, None);
+    assert_eq!(portal.kms.public_key().fingerprint(), key);
 }
 
 /// A folder of its own that is gone when the test is.

@@ -36,15 +36,7 @@ impl SigningKey {
 
     /// The key in a file that only its owner may read; made when it is missing.
     pub(super) fn in_file(path: &Path) -> Result<Self, KeyError> {
-        if !path.exists() {
-            let document = new_document()?;
-            let mut options = std::fs::OpenOptions::new();
-            options.write(true).create_new(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            options.open(path)?.write_all(&document)?;
-        }
-        Self::from_document(&std::fs::read(path)?)
+        Self::from_document(&document_in_file(path)?)
     }
 
     fn from_document(document: &[u8]) -> Result<Self, KeyError> {
@@ -72,7 +64,21 @@ impl SigningKey {
     }
 }
 
-fn new_document() -> Result<Vec<u8>, KeyError> {
+/// The key pair (PKCS #8) in a file that only its owner may read; made when it is missing.
+pub(crate) fn document_in_file(path: &Path) -> Result<Vec<u8>, KeyError> {
+    if !path.exists() {
+        let document = new_document()?;
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(path)?.write_all(&document)?;
+    }
+    Ok(std::fs::read(path)?)
+}
+
+/// A new P-256 key pair (PKCS #8).
+pub(crate) fn new_document() -> Result<Vec<u8>, KeyError> {
     let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
     Ok(document.map_err(|_| KeyError::Unusable)?.as_ref().to_vec())
 }

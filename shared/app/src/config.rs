@@ -46,6 +46,9 @@ variables! {
     EXPORT_QUEUE_URL "The queue between the outbox and the writer of exports." None;
     IMPORT_QUEUE_URL "The queue between the bucket and what takes imports; what one run leaves goes into it, too." None;
     DOCUMENTS_BUCKET "The bucket of documents: files that people bring and take." None;
+    AUDIT_BUCKET "The bucket of sealed audit segments, whose versions are locked." None;
+    AUDIT_KEY "The asymmetric KMS key (`ECC_NIST_P256`) that signs checkpoints of the audit log: its id, ARN or alias." None;
+    AUDIT_PUBLIC_KEYS "Files with the public keys (PEM) that `portal-local verify-audit` believes, separated by commas; without them it asks KMS." Some("");
     SERVER_TIMING "`true` shows round trips and consumed units in a `server-timing` header." Some("false");
     LOG_LEVEL "`error`, `warn`, `info` or `debug`, for this product's own lines; libraries log warnings." Some("info");
 }

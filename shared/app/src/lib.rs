@@ -9,6 +9,7 @@ mod link;
 mod parts;
 mod queue;
 mod secret;
+mod verification;
 mod work;
 
 pub use attempt::Failed;
@@ -17,7 +18,10 @@ pub use config::{Config, ConfigError};
 pub use cursor::Cursors;
 pub use identity::{Identities, SignInError};
 pub use link::Links;
-pub use parts::{App, Exporting, FileWeb, Importing, InviteWeb, Mailing, Part, PlatformWeb, Relaying, Web};
+pub use parts::{
+    App, Exporting, FileWeb, Importing, InviteWeb, Mailing, Part, PlatformWeb, Relaying, Sealing, Web,
+};
 pub use queue::{Queue, QueueError};
 pub use secret::token_secret;
+pub use verification::{Days, Unverified, Verdict, Verification};
 pub use work::{Report, work_off};

@@ -6,12 +6,14 @@ use portal_documents::Documents;
 use portal_domain::email::EmailAddress;
 use portal_mail::mailer::Mailer;
 use portal_mail::sender::Sender;
+use portal_signing::Signer;
 use portal_store::Store;
 
 use crate::clock::Clock;
 use crate::config::{
-    ALLOWED_ORIGINS, Config, ConfigError, DOCUMENTS_BUCKET, EXPORT_QUEUE_URL, IMPORT_QUEUE_URL,
-    MAIL_CONFIGURATION_SET, MAIL_QUEUE_URL, MAIL_SENDER, PLATFORM_OPERATORS, SERVER_TIMING, TABLE_NAME,
+    ALLOWED_ORIGINS, AUDIT_BUCKET, AUDIT_KEY, Config, ConfigError, DOCUMENTS_BUCKET, EXPORT_QUEUE_URL,
+    IMPORT_QUEUE_URL, MAIL_CONFIGURATION_SET, MAIL_QUEUE_URL, MAIL_SENDER, PLATFORM_OPERATORS, SERVER_TIMING,
+    TABLE_NAME,
 };
 use crate::cursor::Cursors;
 use crate::identity::Identities;
@@ -290,6 +292,8 @@ impl Part for Mailing {
 pub struct Relaying {
     /// The table.
     pub store: Store,
+    /// The time.
+    pub clock: Clock,
     /// The queue of mails to send.
     pub mail_queue: Queue,
     /// The queue of exports to write.
@@ -298,10 +302,11 @@ pub struct Relaying {
 
 impl Part for Relaying {
     fn build(config: &Config) -> Result<Self, ConfigError> {
-        let App { store, .. } = App::build(config)?;
+        let App { store, clock } = App::build(config)?;
         let client = aws_sdk_sqs::Client::new(&config.aws);
         Ok(Self {
             store,
+            clock,
             mail_queue: Queue::new(client.clone(), config.get(&MAIL_QUEUE_URL)?),
             export_queue: Queue::new(client, config.get(&EXPORT_QUEUE_URL)?),
         })
@@ -309,5 +314,32 @@ impl Part for Relaying {
 
     async fn warm_up(&self) {
         self.store.warm_up().await;
+    }
+}
+
+/// What seals audit chains has.
+#[derive(Debug, Clone)]
+pub struct Sealing {
+    /// The table and the time.
+    pub app: App,
+    /// The segments, in a bucket of their own.
+    pub segments: Documents,
+    /// The key that signs checkpoints.
+    pub signer: Signer,
+}
+
+impl Part for Sealing {
+    fn build(config: &Config) -> Result<Self, ConfigError> {
+        let s3 = aws_sdk_s3::Config::new(&config.aws);
+        let kms = aws_sdk_kms::Config::new(&config.aws);
+        Ok(Self {
+            app: App::build(config)?,
+            segments: Documents::new(&s3, config.get(&AUDIT_BUCKET)?),
+            signer: Signer::new(&kms, config.get(&AUDIT_KEY)?),
+        })
+    }
+
+    async fn warm_up(&self) {
+        self.app.warm_up().await;
     }
 }

@@ -32,6 +32,12 @@ impl Key {
         Some((source.parse().ok()?, import.parse().ok()?))
     }
 
+    /// The sealed segment of an organization's audit chain whose first entry has this number.
+    #[must_use]
+    pub fn audit_segment(organization: OrganizationId, first: u64) -> Self {
+        Self(format!("audit/{organization}/{first:020}.jsonl"))
+    }
+
     /// A part of the lines that failed in a run of an import. No two runs write the same part.
     #[must_use]
     pub fn import_part(source: &SourceName, import: ImportId, run: u32, part: u32) -> Self {

@@ -3,6 +3,7 @@
 mod error;
 mod key;
 mod link;
+mod original;
 mod read;
 mod upload;
 

@@ -22,6 +22,11 @@ pub enum Job {
         /// The organization.
         organization: OrganizationId,
     },
+    /// Seal the days of an organization's audit chain that are over.
+    SealAuditLog {
+        /// The organization.
+        organization: OrganizationId,
+    },
     /// Look again at something about which a rule may find something else by then.
     SweepActions {
         /// What.

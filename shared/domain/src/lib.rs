@@ -7,6 +7,7 @@ pub mod account;
 pub mod action;
 pub mod audit;
 pub mod booking;
+pub mod chain;
 pub mod change;
 pub mod code;
 pub mod configuration;

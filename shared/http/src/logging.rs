@@ -49,6 +49,7 @@ pub fn start(level: &str, lines: impl for<'a> MakeWriter<'a> + Send + Sync + 'st
             [
                 "expire_invites",
                 "finish_dissolutions",
+                "seal_audit_log",
                 "reconcile",
                 "sweep_actions",
             ]

@@ -110,7 +110,7 @@ impl Request {
         let ours = |id: &str| inner.organizations.contains(id);
         let mut parts = pk.split('#');
         match (parts.next(), parts.next()) {
-            (Some("ORG" | "AUDIT"), Some(id)) => ours(id),
+            (Some("ORG" | "AUDIT" | "CHAIN"), Some(id)) => ours(id),
             (Some("ACCOUNT" | "IDEMPOTENCY"), Some(id)) => {
                 let membership = sk.and_then(|sk| sk.strip_prefix("MEMBER#"));
                 let source = inner.source.as_deref().filter(|_| pk.starts_with("IDEMPOTENCY#"));
@@ -358,6 +358,7 @@ mod tests {
             ("ORG#org_1", Some("ORG")),
             ("ORG#org_1#MEMBER", None),
             ("AUDIT#org_1#2026-01", None),
+            ("CHAIN#org_1", Some("HEAD")),
             ("ACCOUNT#acc_1", None),
             ("ACCOUNT#acc_2", Some("MEMBER#org_1")),
             ("IDEMPOTENCY#acc_1#hash", Some("IDEMPOTENCY")),
@@ -398,6 +399,7 @@ mod tests {
             ("ORG#org_2", Some("ACTIONSTATE#act_1")),
             ("ORG#org_2#ACTION#open", None),
             ("AUDIT#org_2#2026-01", None),
+            ("CHAIN#org_2", Some("HEAD")),
             ("ACCOUNT#acc_2", None),
             ("ACCOUNT#acc_2", Some("ACCOUNT")),
             ("ACCOUNT#acc_2", Some("MEMBER#org_2")),

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use portal_domain::audit::{AuditEvent, Verb};
-use portal_domain::id::OrganizationId;
+use portal_domain::id::{EventId, OrganizationId};
 
 use crate::client::Store;
 use crate::entity::Entity;
@@ -39,13 +39,10 @@ fn place(event: &AuditEvent) -> String {
 }
 
 impl Entity for AuditEvent {
-    const KIND: &'static str = "audit_event";
+    const KIND: &'static str = KIND;
 
     fn key(&self) -> Key {
-        Key {
-            pk: month_partition(self.organization, month(self.at)),
-            sk: place(self),
-        }
+        key(self.organization, self.id, self.at)
     }
 
     fn indexes(&self) -> Vec<(Index, String, String)> {
@@ -64,6 +61,17 @@ impl Entity for AuditEvent {
         ]
     }
 }
+
+/// Where an event is, of which no more is known than its id and time.
+pub(crate) fn key(organization: OrganizationId, event: EventId, at: Timestamp) -> Key {
+    Key {
+        pk: month_partition(organization, month(at)),
+        sk: format!("{}#{event}", sortable(at)),
+    }
+}
+
+/// What an audit event is called in the stream's records.
+pub const KIND: &str = "audit_event";
 
 /// Which audit events are wanted.
 #[derive(Debug, Clone, Default)]

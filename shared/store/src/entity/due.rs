@@ -26,6 +26,8 @@ pub enum Worker {
     ExpireInvites,
     /// Ends organizations whose grace period is over.
     FinishDissolutions,
+    /// Seals the days of audit chains that are over.
+    SealAuditLog,
     /// Looks again at what rules about actions may find something else in.
     SweepActions,
 }
@@ -37,6 +39,7 @@ impl Worker {
         match self {
             Self::ExpireInvites => "expire-invites",
             Self::FinishDissolutions => "finish-dissolutions",
+            Self::SealAuditLog => "seal-audit-log",
             Self::SweepActions => "sweep-actions",
         }
     }
@@ -50,6 +53,7 @@ pub(crate) fn key(due: &Due) -> Key {
     let (worker, subject) = match due.job {
         Job::ExpireInvite { invite, .. } => (Worker::ExpireInvites, invite.to_string()),
         Job::FinishDissolution { organization } => (Worker::FinishDissolutions, organization.to_string()),
+        Job::SealAuditLog { organization } => (Worker::SealAuditLog, organization.to_string()),
         Job::SweepActions { subject } => (Worker::SweepActions, subject.to_string()),
     };
     let shard = u8::from_str_radix(&hashed(&subject)[..2], 16).unwrap_or(0) % SHARDS;

@@ -14,6 +14,7 @@ pub mod action;
 pub mod audit;
 pub mod binding;
 pub mod booking;
+pub mod chain;
 pub mod count;
 pub mod due;
 pub mod enrollment;

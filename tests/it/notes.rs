@@ -75,13 +75,13 @@ async fn a_note_is_written_read_and_changed() {
         .await
         .expect_problem(412, "revision_mismatch");
 
-    // And the log tells who wrote when, and not a word of it
+    // And the log tells who wrote and looked when, and not a word of it
     let log = clinic
         .admin
         .all(&clinic.path(&format!("/audit-events?object={}", first.id())))
         .await;
     let verbs: Vec<&Value> = log.iter().map(|event| &event["verb"]).collect();
-    assert_eq!(verbs, ["note.updated", "note.created"]);
+    assert_eq!(verbs, ["note.updated", "note.viewed", "note.created"]);
     assert!(log.iter().all(|event| !event.to_string().contains("Called")));
 }
 

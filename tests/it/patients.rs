@@ -1,6 +1,7 @@
 //! The patient directory: who is in it, what is told of them, and what members ask to be changed.
 
 use portal_domain::patient::Patient;
+use portal_local::faults::{Kind, Rule};
 use portal_store::table::PK;
 use serde_json::{Value, json};
 
@@ -614,7 +615,10 @@ async fn what_a_source_says_is_asked_of_it_and_pending_until_it_answers() {
     // And the log names what was asked for, and tells none of it
     let events = clinic
         .admin
-        .all(&clinic.path(&format!("/audit-events?object={}", ada.id)))
+        .all(&clinic.path(&format!(
+            "/audit-events?object={}&verb=patient.change_requested",
+            ada.id
+        )))
         .await;
     assert_eq!(events.len(), 1);
     assert_eq!(events[0]["verb"], "patient.change_requested");
@@ -622,6 +626,22 @@ async fn what_a_source_says_is_asked_of_it_and_pending_until_it_answers() {
     assert_eq!(fields, ["email", "time_zone"]);
     let told = events[0].to_string();
     assert!(!told.contains("Berlin") && !told.contains("hillside") && !told.contains("Abel"));
+
+    // And that somebody looked at the patient is there as often as they did, before they saw anything
+    let looks = async || {
+        let path = clinic.path(&format!("/audit-events?object={}&verb=patient.viewed", ada.id));
+        clinic.admin.all(&path).await
+    };
+    let before = looks().await.len();
+    clinic.admin.get(&path).await.expect(200);
+    let seen = looks().await;
+    assert_eq!(seen.len(), before + 1);
+    assert_eq!(seen[0]["actor"]["id"], clinic.admin.account.to_string());
+    assert_eq!(seen[0]["changes"], json!({}));
+    let down = Rule::new(Kind::Throttle, 1.0).only("TransactWriteItems");
+    portal.faults.set(7, vec![down]);
+    clinic.admin.get(&path).await.expect_problem(503, "busy");
+    portal.faults.clear();
 }
 
 #[tokio::test(flavor = "multi_thread")]

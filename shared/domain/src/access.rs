@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::audit::{Actor, AuditEvent, Origin, Verb};
-use crate::change::Fact;
+use crate::change::{Change, Fact};
 use crate::code::{Code, Refusal};
 use crate::id::{AccountId, OrganizationId};
 use crate::membership::Membership;
@@ -118,6 +118,12 @@ impl Access {
             role: Some(self.membership.role),
         };
         AuditEvent::new(self.organization.id, verb, actor, object, &self.origin, now)
+    }
+
+    /// That the caller sees something of a person now, without what it is: nothing is shown that is not in the audit log.
+    #[must_use]
+    pub fn viewed(&self, verb: Verb, object: &impl ToString, now: Timestamp) -> Change {
+        Change::audited(self.event(verb, object, now)).fact(self.actor_holds())
     }
 
     /// The fact that the caller still has the role their right rests on.

@@ -65,8 +65,11 @@ verbs! {
     MemberRemoved "member.removed";
     MemberLeft "member.left";
     MemberAddressChanged "member.address_changed";
+    PatientViewed "patient.viewed";
     PatientUpdated "patient.updated";
     PatientChangeRequested "patient.change_requested";
+    NotesListed "notes.listed";
+    NoteViewed "note.viewed";
     NoteCreated "note.created";
     NoteUpdated "note.updated";
     SpecialistUpdated "specialist.updated";

@@ -2,7 +2,8 @@
 
 use axum::extract::State;
 use portal_app::Web;
-use portal_domain::code::Code;
+use portal_domain::audit::Verb;
+use portal_domain::code::{Code, Refusal};
 use portal_domain::id::{NoteId, OrganizationId, PatientId};
 use portal_domain::permission::need;
 use portal_http::problem::Problem;
@@ -12,6 +13,8 @@ use super::subject;
 use super::view::NoteView;
 
 /// Get a note
+///
+/// That somebody looked is in the audit log before it is shown.
 #[utoipa::path(get, path = "/v1/organizations/{organization_id}/patients/{patient_id}/notes/{note_id}", tag = "notes",
     params(("organization_id" = String, Path), ("patient_id" = String, Path), ("note_id" = String, Path)),
     responses((status = 200, description = "The note", body = NoteView),
@@ -22,14 +25,19 @@ pub(crate) async fn get_note(
     member: Member<need::PatientsNotes>,
     Path((organization, patient, note)): Path<(OrganizationId, PatientId, NoteId)>,
 ) -> Result<Reply, ApiError> {
-    let read = async {
+    let read = || async {
         tokio::try_join!(
             web.store.patient(patient),
             web.store.note(organization, patient, note)
         )
     };
-    let (access, (sought, note)) = member.beside(read).await?;
-    let (_, projection) = subject(&access, sought)?;
-    let note = note.ok_or(Code::NoteNotFound)?;
-    Ok(Reply::ok(&NoteView::new(&note, projection)).etag(note.rev))
+    member
+        .perform(None, read, |access, (sought, found), now| {
+            let (_, projection) = subject(access, sought)?;
+            let found = found.ok_or(Code::NoteNotFound)?;
+            let change = access.viewed(Verb::NoteViewed, &note, now);
+            let reply = Reply::ok(&NoteView::new(&found, projection)).etag(found.rev);
+            Ok::<_, Refusal>((change, reply))
+        })
+        .await
 }

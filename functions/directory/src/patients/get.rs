@@ -2,7 +2,8 @@
 
 use axum::extract::State;
 use portal_app::Web;
-use portal_domain::code::Code;
+use portal_domain::audit::Verb;
+use portal_domain::code::{Code, Refusal};
 use portal_domain::id::{OrganizationId, PatientId};
 use portal_domain::permission::need;
 use portal_http::listing::patients::Seen;
@@ -13,7 +14,7 @@ use super::view::PatientView;
 
 /// Get a patient
 ///
-/// Without notes: they are apart. Contact needs a permission of its own.
+/// Without notes: they are apart. Contact needs a permission of its own. That somebody looked is in the audit log before it is shown.
 #[utoipa::path(get, path = "/v1/organizations/{organization_id}/patients/{patient_id}", tag = "patients",
     params(("organization_id" = String, Path), ("patient_id" = String, Path)),
     responses((status = 200, description = "The patient", body = PatientView),
@@ -24,15 +25,19 @@ pub(crate) async fn get_patient(
     member: Member<need::PatientsRead>,
     Path((organization, patient)): Path<(OrganizationId, PatientId)>,
 ) -> Result<Reply, ApiError> {
-    let read = async {
+    let read = || async {
         tokio::try_join!(
             web.store.patient(patient),
             web.store.enrollment(patient, organization)
         )
     };
-    let (access, (sought, enrollment)) = member.beside(read).await?;
-    let reach = access.reach()?.of_patients()?;
-    let found = sought.within(&reach).ok_or(Code::PatientNotFound)?;
-    let view = PatientView::new(&found, enrollment.as_ref(), Seen::of(&access, &reach));
-    Ok(Reply::ok(&view).etag(found.rev))
+    member
+        .perform(None, read, |access, (sought, enrollment), now| {
+            let reach = access.reach()?.of_patients()?;
+            let found = sought.within(&reach).ok_or(Code::PatientNotFound)?;
+            let view = PatientView::new(&found, enrollment.as_ref(), Seen::of(access, &reach));
+            let change = access.viewed(Verb::PatientViewed, &patient, now);
+            Ok::<_, Refusal>((change, Reply::ok(&view).etag(found.rev)))
+        })
+        .await
 }

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use portal_domain::account::Account;
 use portal_domain::action::{Action, Watch};
 use portal_domain::audit::{Actor, AuditEvent, Verb};
+use portal_domain::chain::{Head, Link, Sealed};
 use portal_domain::due::{Due, Job};
 use portal_domain::email::EmailAddress;
 use portal_domain::id::{AccountId, InviteId, OrganizationId};
@@ -34,6 +35,8 @@ pub(crate) struct Table {
     seats: BTreeMap<OrganizationId, Seats>,
     counts: BTreeMap<OrganizationId, BTreeMap<String, u64>>,
     dues: Vec<Due>,
+    links: Vec<Link>,
+    sealed: BTreeMap<OrganizationId, Sealed>,
     watches: Vec<Watch>,
     actions: Vec<Action>,
     answers: Vec<Answered>,
@@ -99,8 +102,20 @@ fn item(attributes: &Map<String, Value>) -> Value {
         .into()
 }
 
+/// All items as they are at one time: what two looks find alike was not seen in the middle of a transaction.
+fn whole(portal: &Portal) -> Vec<Value> {
+    let mut items = portal.items();
+    loop {
+        let again = portal.items();
+        if again == items {
+            return again;
+        }
+        items = again;
+    }
+}
+
 impl Table {
-    /// The table as it is now. Transactions that are under way may be seen in part: let requests end first.
+    /// The table as it is now. Let requests end first; consumers of the stream may go on.
     pub(crate) fn read(portal: &Portal) -> Self {
         fn all<T: DeserializeOwned>(kinds: &mut BTreeMap<String, Vec<Value>>, kind: &str) -> Vec<T> {
             let found = kinds.remove(kind).unwrap_or_default();
@@ -112,7 +127,7 @@ impl Table {
         }
         let now = portal.clock.now();
         let mut kinds: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-        for found in portal.items() {
+        for found in whole(portal) {
             let found = item(found.as_object().unwrap());
             let kind = found[KIND].as_str().unwrap_or_default().to_owned();
             kinds.entry(kind).or_default().push(found);
@@ -158,6 +173,11 @@ impl Table {
                 .map(|seats| (seats.organization, seats))
                 .collect(),
             dues: all(&mut kinds, "due"),
+            links: all(&mut kinds, "chain_link"),
+            sealed: all::<Sealed>(&mut kinds, "chain_sealed")
+                .into_iter()
+                .map(|sealed| (sealed.organization, sealed))
+                .collect(),
             watches: all(&mut kinds, "action_watch"),
             actions: all(&mut kinds, "action"),
             answers: all(&mut kinds, "idempotency"),
@@ -513,7 +533,8 @@ impl Table {
         }
     }
 
-    /// Due work is that of pending invites, of organizations on their way to their end, and of watches, and nothing else.
+    /// Due work is that of pending invites, of organizations on their way to their end, of watches, and of days of audit chains that
+    /// are not sealed, and nothing else.
     fn check_due_work(&self, found: &mut Vec<String>) {
         let invites = self.invites.iter().filter_map(|invite| match invite.state {
             InviteState::Pending { expires_at } => Some((
@@ -535,10 +556,19 @@ impl Table {
             let subject = watch.subject;
             Some((watch.due?, Job::SweepActions { subject }))
         });
+        let open = self.links.iter().filter(|link| {
+            let sealed = self.sealed.get(&link.organization);
+            link.seq > sealed.map_or(0, |sealed| sealed.seq)
+        });
+        let days = open.map(|link| {
+            let due = Head::at(link).sealing();
+            (due.at, due.job)
+        });
         let text = |at: Timestamp, job: Job| format!("{at} {job:?}");
         let wanted: BTreeSet<String> = invites
             .chain(organizations)
             .chain(looks)
+            .chain(days)
             .map(|(at, job)| text(at, job))
             .collect();
         let there: BTreeSet<String> = self.dues.iter().map(|due| text(due.at, due.job)).collect();

@@ -117,13 +117,7 @@ async fn segment(
     let events = sealing.app.store.audit_events_at(organization, places).await?;
     // What is sealed is what was appended: a log that was tampered with before is told of, and sealed no further.
     if let Some(last) = links.last() {
-        let head = Head {
-            organization,
-            seq: last.seq,
-            hash: last.hash.clone(),
-            linked_at: last.linked_at,
-        };
-        let findings = check_open(after, &head, links, &events);
+        let findings = check_open(after, &Head::at(last), links, &events);
         if let Some(finding) = findings.first() {
             return Err(tampered(organization, finding.fault));
         }

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::audit::AuditEvent;
+use crate::due::{Due, Job};
 use crate::id::{EventId, OrganizationId};
 
 /// What the first entry of a chain names as the hash before it.
@@ -27,6 +28,9 @@ pub const MOST_IN_SEGMENT: usize = 1_000;
 
 /// How long after it says it happened an event may be appended: what the stream lost is appended by whoever seals the day.
 pub const LATE: SignedDuration = SignedDuration::from_hours(72);
+
+/// How long after the end of a day it is sealed: by then no clock is still in it.
+const SETTLED: SignedDuration = SignedDuration::from_mins(15);
 
 /// JSON in its one canonical form: no white space, keys in order of their code points, numbers whole (RFC 8785, of which nothing
 /// else is needed here).
@@ -121,6 +125,31 @@ impl Head {
             seq: 0,
             hash: GENESIS.to_owned(),
             linked_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    /// Where a chain was when `link` was its last.
+    #[must_use]
+    pub fn at(link: &Link) -> Self {
+        Self {
+            organization: link.organization,
+            seq: link.seq,
+            hash: link.hash.clone(),
+            linked_at: link.linked_at,
+        }
+    }
+
+    /// That the day of the last entry is sealed when it is over.
+    #[must_use]
+    pub fn sealing(&self) -> Due {
+        let ends = day(self.linked_at).tomorrow().ok();
+        let midnight = ends.and_then(|day| day.to_zoned(TimeZone::UTC).ok());
+        let midnight = midnight.map_or(self.linked_at, |midnight| midnight.timestamp());
+        Due {
+            at: midnight + SETTLED,
+            job: Job::SealAuditLog {
+                organization: self.organization,
+            },
         }
     }
 

@@ -9,10 +9,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use portal_domain::audit::AuditEvent;
 use portal_domain::chain::{Head, Link, Sealed, day};
-use portal_domain::due::{Due, Job};
 use portal_domain::id::{EventId, OrganizationId};
 use serde::{Deserialize, Serialize};
 
@@ -34,8 +33,6 @@ const BEHIND: &str = "LINK$";
 const MOST_AT_ONCE: usize = 48;
 /// How often an end is sought while others append.
 const ATTEMPTS: u32 = 16;
-/// How long after the end of a day it is sealed: by then no clock is still in it.
-const SETTLED: SignedDuration = SignedDuration::from_mins(15);
 
 fn partition(organization: OrganizationId) -> String {
     format!("CHAIN#{organization}")
@@ -94,13 +91,6 @@ impl Entity for Linked {
 
 fn linked_key(organization: OrganizationId, event: EventId) -> Key {
     key(organization, format!("EVENT#{event}"))
-}
-
-/// When what is appended at `now` is to be sealed.
-fn due_at(now: Timestamp) -> Timestamp {
-    let ends = day(now).tomorrow().unwrap_or(day(now));
-    let midnight = ends.to_zoned(jiff::tz::TimeZone::UTC);
-    midnight.map_or(now, |midnight| midnight.timestamp()) + SETTLED
 }
 
 impl Store {
@@ -282,10 +272,7 @@ fn appended(
     }
     // The first entry of a day makes the day be sealed.
     if day(next.linked_at) != day(head.linked_at) {
-        let due = Due {
-            at: due_at(next.linked_at),
-            job: Job::SealAuditLog { organization },
-        };
+        let due = next.sealing();
         transaction = transaction.put(&due, Expression::default(), Failing::Stale)?;
     }
     Ok(transaction)

@@ -17,7 +17,12 @@ mod parts;
 mod people;
 mod script;
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
+use portal_domain::audit::AuditEvent;
+use portal_domain::chain::{day, sealing};
+use portal_domain::change::{Change, Write};
+use portal_domain::due::Due;
 use portal_store::StoreError;
 use portal_store::entity::due::Worker;
 use serde_json::json;
@@ -51,12 +56,18 @@ pub async fn fill(stack: &Stack) -> Result<(), Failure> {
     operators::write(&mut script, &accounts, began)?;
     exports::write(&mut script, accounts.id(&ADMIN.parse()?), now)?;
 
+    let logs = script.logs();
+    let chains = logs.into_values().map(|log| chain(stack, log, now));
+    join_all(chains)
+        .await
+        .into_iter()
+        .collect::<Result<Vec<()>, StoreError>>()?;
     // Organizations first: their counts are added to when the members come.
     for changes in script.in_stages() {
         let commits = changes
             .iter()
             .map(|change| stack.app.store.commit(change, None, now));
-        futures_util::future::join_all(commits)
+        join_all(commits)
             .await
             .into_iter()
             .collect::<Result<Vec<()>, StoreError>>()?;
@@ -67,9 +78,29 @@ pub async fn fill(stack: &Stack) -> Result<(), Failure> {
         Worker::ExpireInvites,
         Worker::FinishDissolutions,
         Worker::SweepActions,
+        Worker::SealAuditLog,
     ] {
         stack.app.store.due_done(worker, now).await?;
     }
     imports::bring(stack, now).await?;
     Ok(())
+}
+
+/// Appends the events of an organization's log to its chain as they happened, day by day, before the stream brings them. Its days are
+/// sealed by the next run.
+async fn chain(stack: &Stack, log: Vec<AuditEvent>, now: Timestamp) -> Result<(), StoreError> {
+    let store = &stack.app.store;
+    for events in log.chunk_by(|one, next| day(one.at) == day(next.at)) {
+        if let Some(last) = events.last() {
+            let due = sealing(last.organization, last.at);
+            store.chain(last.organization, events, last.at).await?;
+            store.due_settled(&due).await?;
+        }
+    }
+    let due = log.last().map(|last| Due {
+        at: now,
+        ..sealing(last.organization, last.at)
+    });
+    let change = Change::default().writes(due.map(Write::DuePut));
+    store.commit(&change, None, now).await
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use portal_domain::id::OrganizationId;
 use portal_domain::invite::{Invite, State, Status};
 use portal_domain::membership::Membership;
 use portal_domain::role::Role;
 use portal_local::demo::{self, ids};
 use portal_local::identity::SignIn;
+use portal_local::verify::verify;
 use portal_store::Position;
 use portal_store::entity::membership::Wanted;
 use serde_json::json;
@@ -231,5 +233,28 @@ async fn a_network_of_clinics_and_an_operator_of_two_brands_oversee_their_own() 
             let list = admin.all(tile["list"].as_str().expect("a path")).await;
             assert_eq!(tile["value"], list.len(), "{tile}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_audit_log_verifies_and_its_days_are_sealed() {
+    let portal = filled().await;
+    portal.settle().await.unwrap();
+    let organizations: Vec<OrganizationId> = portal
+        .items()
+        .iter()
+        .filter(|item| item["kind"]["S"] == "organization")
+        .map(|item| item["id"]["S"].as_str().unwrap().parse().unwrap())
+        .collect();
+    assert!(organizations.len() > 3);
+
+    let sealed = portal.run_job("seal-audit-log").await.unwrap().unwrap();
+
+    assert_ne!(sealed["done"], 0);
+    for organization in organizations {
+        let verdict = verify(portal.config(0), &organization.to_string(), None)
+            .await
+            .unwrap();
+        assert_eq!(verdict.findings, [], "{organization}");
     }
 }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use portal_domain::account::Account;
 use portal_domain::action::{Action, Watch};
 use portal_domain::audit::{Actor, AuditEvent, Verb};
-use portal_domain::chain::{Head, Link, Sealed};
+use portal_domain::chain::{Link, Sealed, sealing};
 use portal_domain::due::{Due, Job};
 use portal_domain::email::EmailAddress;
 use portal_domain::id::{AccountId, InviteId, OrganizationId};
@@ -561,7 +561,7 @@ impl Table {
             link.seq > sealed.map_or(0, |sealed| sealed.seq)
         });
         let days = open.map(|link| {
-            let due = Head::at(link).sealing();
+            let due = sealing(link.organization, link.linked_at);
             (due.at, due.job)
         });
         let text = |at: Timestamp, job: Job| format!("{at} {job:?}");

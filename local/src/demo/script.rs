@@ -1,5 +1,7 @@
 //! What is to be written, in the order in which it can be.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use portal_domain::audit::{Actor, AuditEvent, Origin, Verb};
 use portal_domain::change::{Change, Write};
@@ -60,6 +62,19 @@ impl Script {
             id: EventId::from_uuid(ids::at(at.as_millisecond(), self.events)),
             ..AuditEvent::new(organization, verb, actor, object, &origin, at)
         }
+    }
+
+    /// The log of each organization, in order.
+    pub(super) fn logs(&self) -> BTreeMap<OrganizationId, Vec<AuditEvent>> {
+        let mut logs: BTreeMap<_, Vec<AuditEvent>> = BTreeMap::new();
+        let changes = [&self.first, &self.then, &self.alone].into_iter().flatten();
+        for event in changes.flat_map(|change| &change.audit) {
+            logs.entry(event.organization).or_default().push(event.clone());
+        }
+        for log in logs.values_mut() {
+            log.sort_by_key(|event| (event.at, event.id));
+        }
+        logs
     }
 
     /// The changes, in as few transactions as they fit into; those of one stage can be committed at the same time.

@@ -70,6 +70,18 @@ pub fn day(at: Timestamp) -> Date {
     at.to_zoned(TimeZone::UTC).date()
 }
 
+/// That the day in which something was appended to a chain is sealed when it is over.
+#[must_use]
+pub fn sealing(organization: OrganizationId, linked_at: Timestamp) -> Due {
+    let ends = day(linked_at).tomorrow().ok();
+    let midnight = ends.and_then(|day| day.to_zoned(TimeZone::UTC).ok());
+    let midnight = midnight.map_or(linked_at, |midnight| midnight.timestamp());
+    Due {
+        at: midnight + SETTLED,
+        job: Job::SealAuditLog { organization },
+    }
+}
+
 /// The end of an organization's chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
@@ -136,20 +148,6 @@ impl Head {
             seq: link.seq,
             hash: link.hash.clone(),
             linked_at: link.linked_at,
-        }
-    }
-
-    /// That the day of the last entry is sealed when it is over.
-    #[must_use]
-    pub fn sealing(&self) -> Due {
-        let ends = day(self.linked_at).tomorrow().ok();
-        let midnight = ends.and_then(|day| day.to_zoned(TimeZone::UTC).ok());
-        let midnight = midnight.map_or(self.linked_at, |midnight| midnight.timestamp());
-        Due {
-            at: midnight + SETTLED,
-            job: Job::SealAuditLog {
-                organization: self.organization,
-            },
         }
     }
 

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use portal_domain::audit::AuditEvent;
-use portal_domain::chain::{Head, Link, Sealed, day};
+use portal_domain::chain::{Head, Link, Sealed, day, sealing};
 use portal_domain::id::{EventId, OrganizationId};
 use serde::{Deserialize, Serialize};
 
@@ -272,7 +272,7 @@ fn appended(
     }
     // The first entry of a day makes the day be sealed.
     if day(next.linked_at) != day(head.linked_at) {
-        let due = next.sealing();
+        let due = sealing(organization, next.linked_at);
         transaction = transaction.put(&due, Expression::default(), Failing::Stale)?;
     }
     Ok(transaction)

@@ -22,6 +22,7 @@ use http::{HeaderMap, header};
 use portal_app::Clock;
 use serde_json::Value;
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 pub use self::operation::{Access, Key, Operation};
 pub use self::rights::{Right, granted};
@@ -72,8 +73,8 @@ impl Dynamo {
         template: &Template,
     ) -> Result<Self, DynoxideError> {
         let database = match path {
-            Some(path) => Database::new(&path.to_string_lossy())?,
-            None => Database::memory_with_clock(Arc::new(StackClock(clock.clone())))?,
+            Some(path) => indexed(&path.to_string_lossy())?,
+            None => in_memory(clock)?,
         };
         Ok(Self(Arc::new(Inner {
             database,
@@ -299,6 +300,27 @@ fn caller(headers: &HeaderMap) -> String {
         .and_then(|signature| signature.split_once("Credential=")?.1.split('/').next())
         .unwrap_or_default()
         .to_owned()
+}
+
+/// A database of which nothing is left when the stack stops.
+fn in_memory(clock: &Clock) -> Result<Database, DynoxideError> {
+    // The engine gives nobody its connection, and its memory is its own: it takes over a database that two can open.
+    let blank = format!("file:{}?mode=memory&cache=shared", Uuid::new_v4());
+    let shared = indexed(&blank)?;
+    let database = Database::memory_with_clock(Arc::new(StackClock(clock.clone())))?;
+    database.restore_from(&blank)?;
+    drop(shared);
+    Ok(database)
+}
+
+/// A database at a path, or the URI of one in memory. It finds the last record of the stream by an index: the engine, which asks
+/// for it with each write, has none and would look at all the records there are.
+fn indexed(path: &str) -> Result<Database, DynoxideError> {
+    let database = Database::new(path)?;
+    rusqlite::Connection::open(path)?.execute_batch(
+        "CREATE INDEX IF NOT EXISTS stream_in_order ON _stream_records (table_name, CAST(sequence_number AS INTEGER))",
+    )?;
+    Ok(database)
 }
 
 /// The stack's clock as the database asks for it.

@@ -59,6 +59,10 @@ pub fn described() -> Vec<Described> {
             document: bookings::routes().document(),
         },
         Described {
+            name: "sessions",
+            document: sessions::routes().document(),
+        },
+        Described {
             name: "transactions",
             document: transactions::routes().document(),
         },
@@ -166,6 +170,7 @@ pub(crate) fn behind_gateway(sandboxes: &[Config]) -> Result<BehindGateway, Conf
             "members" => several(sandboxes, name, members::routes)?,
             "sites" => several(sandboxes, name, sites::routes)?,
             "bookings" => several(sandboxes, name, bookings::routes)?,
+            "sessions" => several(sandboxes, name, sessions::routes)?,
             "transactions" => several(sandboxes, name, transactions::routes)?,
             "dashboard" => several(sandboxes, name, dashboard::routes)?,
             "directory" => several(sandboxes, name, directory::routes)?,
@@ -241,6 +246,7 @@ pub fn named(config: &Config, name: &str) -> Result<Option<Consumer>, ConfigErro
         "audit" => Some(behind_api(audit::routes().into_function(&Web::build(config)?))),
         "sites" => Some(behind_api(sites::routes().into_function(&Web::build(config)?))),
         "bookings" => Some(behind_api(bookings::routes().into_function(&Web::build(config)?))),
+        "sessions" => Some(behind_api(sessions::routes().into_function(&Web::build(config)?))),
         "transactions" => Some(behind_api(
             transactions::routes().into_function(&Web::build(config)?),
         )),

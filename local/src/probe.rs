@@ -10,6 +10,7 @@ mod imports;
 mod person;
 mod scene;
 mod service;
+mod sessions;
 mod sites;
 mod transactions;
 
@@ -191,9 +192,14 @@ impl Probe {
     /// # Errors
     /// When the identity provider cannot sign.
     pub fn person(&self) -> Result<Person, Failure> {
-        let number = self.people.fetch_add(1, Ordering::Relaxed);
+        let number = self.next_number();
         let subject = format!("person-{number:06}");
         self.signed_in(&subject, &format!("{subject}@riverside.example"))
+    }
+
+    /// A number that was not given before.
+    fn next_number(&self) -> u32 {
+        self.people.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The person called `subject`, signed in with `email`.

@@ -10,6 +10,7 @@ use portal_http::listing::audit_events::AuditEventFilter;
 use portal_http::listing::bookings::BookingFilter;
 use portal_http::listing::members::MemberFilter;
 use portal_http::listing::patients::PatientFilter;
+use portal_http::listing::sessions::OrganizationSessionFilter;
 use portal_http::listing::specialists::SpecialistFilter;
 use portal_http::listing::transactions::TransactionFilter;
 use portal_http::listing::{self, Listing};
@@ -24,7 +25,7 @@ use crate::view::ExportView;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExportCreate {
-    /// `bookings`, `transactions`, `patients`, `specialists`, `members` or `audit_events`.
+    /// `bookings`, `transactions`, `patients`, `specialists`, `members`, `sessions` or `audit_events`.
     #[schema(value_type = String, example = "bookings")]
     list: ExportedList,
     /// `csv` or `ndjson`.
@@ -47,6 +48,7 @@ fn check(access: &Access, request: &ExportRequest) -> Result<(), Refusal> {
         ExportedList::Patients => one::<PatientFilter>,
         ExportedList::Specialists => one::<SpecialistFilter>,
         ExportedList::Members => one::<MemberFilter>,
+        ExportedList::Sessions => one::<OrganizationSessionFilter>,
         ExportedList::AuditEvents => one::<AuditEventFilter>,
     };
     ask(access, &request.filters)

@@ -6,6 +6,7 @@ use portal_domain::code::Refusal;
 use portal_domain::email::EmailDomain;
 use portal_domain::organization::{Draft, Languages, Organization, Settings, ZoneName};
 use portal_domain::role::Role;
+use portal_domain::session::Mode;
 use portal_domain::text::OrganizationName;
 use portal_http::problem::Problem;
 use portal_http::{ApiError, Caller, Idempotent, Reply};
@@ -32,6 +33,13 @@ pub(crate) struct OrganizationCreate {
     /// Its languages; all, with English as the default, if not given.
     #[serde(default, deserialize_with = "portal_http::object")]
     languages: LanguagesUpdate,
+    /// How people take part in its sessions: `shared_device`, if not given, or `two_device`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "shared_device")]
+    session_mode: Mode,
+    /// Whether it sees its sessions one by one; if not given, it sees their numbers alone.
+    #[serde(default)]
+    session_sharing: bool,
 }
 
 impl OrganizationCreate {
@@ -47,6 +55,8 @@ impl OrganizationCreate {
             time_zone,
             eligible_headcount: None,
             languages,
+            session_mode: self.session_mode,
+            session_sharing: self.session_sharing,
         };
         Draft {
             name: self.name.clone(),

@@ -6,6 +6,7 @@ use portal_domain::code::Refusal;
 use portal_domain::email::EmailDomain;
 use portal_domain::organization::{Headcount, Update, ZoneName};
 use portal_domain::permission::need;
+use portal_domain::session::Mode;
 use portal_domain::text::OrganizationName;
 use portal_domain::wish::Wish;
 use portal_http::problem::Problem;
@@ -35,6 +36,11 @@ pub(crate) struct OrganizationUpdate {
     /// Languages.
     #[serde(default, deserialize_with = "portal_http::object")]
     languages: LanguagesUpdate,
+    /// `shared_device` or `two_device`: how people take part in its sessions unless a provider says otherwise.
+    #[schema(value_type = Option<String>, example = "two_device")]
+    session_mode: Option<Mode>,
+    /// Whether it sees its sessions one by one, earlier ones too, or their numbers alone.
+    session_sharing: Option<bool>,
 }
 
 impl OrganizationUpdate {
@@ -46,6 +52,8 @@ impl OrganizationUpdate {
             default_language: self.languages.default,
             available_languages: self.languages.available.clone(),
             eligible_headcount: self.eligible_headcount,
+            session_mode: self.session_mode,
+            session_sharing: self.session_sharing,
         }
     }
 }

@@ -35,6 +35,11 @@ pub(crate) struct OrganizationView {
     eligible_headcount: Option<u32>,
     /// Its languages.
     languages: LanguagesView,
+    /// How people take part in its sessions unless a provider says otherwise: `shared_device` or `two_device`.
+    #[schema(example = "shared_device")]
+    session_mode: &'static str,
+    /// Whether it sees its sessions one by one, or their numbers alone.
+    session_sharing: bool,
     /// The caller's role.
     role: String,
     /// What the caller may do.
@@ -98,6 +103,8 @@ impl OrganizationView {
                     .map(|locale| locale.as_str())
                     .collect(),
             },
+            session_mode: settings.session_mode.as_str(),
+            session_sharing: settings.session_sharing,
             role: role.to_string(),
             permissions: permissions.iter().map(|permission| permission.as_str()).collect(),
             created_at: organization.created_at,

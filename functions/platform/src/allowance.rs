@@ -1,13 +1,15 @@
 //! `GET` and `PATCH /v1/platform/organizations/{organization_id}`.
 
 use axum::extract::State;
+use jiff::Timestamp;
 use portal_app::PlatformWeb;
 use portal_domain::code::Refusal;
 use portal_domain::configuration::{Ceiling, Directory, Registration, Scope};
 use portal_domain::id::OrganizationId;
-use portal_domain::operator::Allowance;
+use portal_domain::operator::{Allowance, Usage};
 use portal_domain::organization::{Organization, State as Life};
-use portal_domain::plan::Seats;
+use portal_domain::plan::{Quota, Seats, TEAM};
+use portal_domain::transaction::Month;
 use portal_http::problem::Problem;
 use portal_http::view::AccessView;
 use portal_http::{ApiError, IfMatch, Json, Path, Reply, View};
@@ -30,6 +32,8 @@ pub(crate) struct PlatformOrganizationView {
     status: &'static str,
     /// Provider seats of its tree.
     seats: SeatsView,
+    /// Sessions of its tree in this month of UTC.
+    sessions: QuotaView,
     /// What it may see of the platform's records.
     access: AccessView,
 }
@@ -43,11 +47,25 @@ pub(crate) struct SeatsView {
     limit: u32,
 }
 
+/// Sessions of a month.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct QuotaView {
+    /// The month.
+    #[schema(example = "2026-05")]
+    month: String,
+    /// Started in it.
+    used: u32,
+    /// The most there may be.
+    limit: u32,
+}
+
 impl View for PlatformOrganizationView {}
 
 impl PlatformOrganizationView {
-    fn new(organization: &Organization, seats: Option<&Seats>, limit: Option<u32>) -> Self {
+    fn new(organization: &Organization, usage: Usage<'_>, wanted: Allowance, now: Timestamp) -> Self {
+        let Usage { seats, quota } = usage;
         let kept = seats.map_or(0, |seats| seats.limit);
+        let month = Month::of(now);
         Self {
             id: organization.id.to_string(),
             name: organization.name.as_str().to_owned(),
@@ -58,7 +76,14 @@ impl PlatformOrganizationView {
             },
             seats: SeatsView {
                 used: seats.map_or(0, |seats| seats.used),
-                limit: limit.unwrap_or(kept),
+                limit: wanted.seats.unwrap_or(kept),
+            },
+            sessions: QuotaView {
+                month: month.to_string(),
+                used: quota.map_or(0, |quota| quota.used_in(month)),
+                limit: wanted
+                    .sessions
+                    .unwrap_or_else(|| quota.map_or(TEAM.sessions, |quota| quota.limit)),
             },
             access: (&organization.configuration).into(),
         }
@@ -73,6 +98,8 @@ pub(crate) struct AllowanceUpdate {
     ceiling: Option<CeilingUpdate>,
     /// Another limit of provider seats, 0 to 100,000.
     seat_limit: Option<u32>,
+    /// Another limit of sessions a month, 0 to 100,000,000.
+    session_limit: Option<u32>,
 }
 
 /// The most that an organization may see, all of it.
@@ -103,6 +130,7 @@ impl AllowanceUpdate {
         Allowance {
             ceiling,
             seats: self.seat_limit,
+            sessions: self.session_limit,
         }
     }
 }
@@ -119,9 +147,14 @@ pub(crate) async fn get_platform_organization(
     Path(organization): Path<OrganizationId>,
 ) -> Result<Reply, ApiError> {
     let found = read(&platform, organization);
-    let (_, _, (found, seats)) = operator.caller.beside(found).await?;
-    let found = operator.acting().organization(found, platform.web.clock.now())?;
-    let view = PlatformOrganizationView::new(&found, seats.as_ref(), None);
+    let (_, _, (found, seats, quota)) = operator.caller.beside(found).await?;
+    let now = platform.web.clock.now();
+    let found = operator.acting().organization(found, now)?;
+    let usage = Usage {
+        seats: seats.as_ref(),
+        quota: quota.as_ref(),
+    };
+    let view = PlatformOrganizationView::new(&found, usage, Allowance::default(), now);
     Ok(Reply::ok(&view).etag(found.rev))
 }
 
@@ -146,21 +179,28 @@ pub(crate) async fn update_platform_organization(
         .perform(
             None,
             || read(&platform, organization),
-            |_, _, (found, seats), now| {
-                let seats = seats.as_ref();
-                let (new, change) = operator.acting().allow(found, seats, wanted, seen, now)?;
-                let view = PlatformOrganizationView::new(&new, seats, wanted.seats);
+            |_, _, (found, seats, quota), now| {
+                let usage = Usage {
+                    seats: seats.as_ref(),
+                    quota: quota.as_ref(),
+                };
+                let (new, change) = operator.acting().allow(found, usage, wanted, seen, now)?;
+                let view = PlatformOrganizationView::new(&new, usage, wanted, now);
                 Ok::<_, Refusal>((change, Reply::ok(&view).etag(new.rev)))
             },
         )
         .await
 }
 
-/// An organization and the seats of its tree, read at once where it is its own root.
+/// An organization, and what its tree uses of its plan, read at once where it is its own root.
 async fn read(
     platform: &PlatformWeb,
     organization: OrganizationId,
-) -> Result<(Option<Organization>, Option<Seats>), StoreError> {
+) -> Result<(Option<Organization>, Option<Seats>, Option<Quota>), StoreError> {
     let store = &platform.web.store;
-    tokio::try_join!(store.organization(organization), store.seats(organization))
+    tokio::try_join!(
+        store.organization(organization),
+        store.seats(organization),
+        store.quota(organization)
+    )
 }

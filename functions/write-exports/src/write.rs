@@ -15,6 +15,7 @@ use portal_http::listing::audit_events::AuditEventFilter;
 use portal_http::listing::bookings::BookingFilter;
 use portal_http::listing::members::MemberFilter;
 use portal_http::listing::patients::PatientFilter;
+use portal_http::listing::sessions::OrganizationSessionFilter;
 use portal_http::listing::specialists::SpecialistFilter;
 use portal_http::listing::transactions::TransactionFilter;
 use portal_http::listing::{self, Listing};
@@ -101,6 +102,9 @@ async fn attempt(app: &Exporting, export: &Export, begun: Timestamp) -> Result<C
         ExportedList::Patients => Box::pin(file::<PatientFilter>(app, export, &access, begun)).await,
         ExportedList::Specialists => Box::pin(file::<SpecialistFilter>(app, export, &access, begun)).await,
         ExportedList::Members => Box::pin(file::<MemberFilter>(app, export, &access, begun)).await,
+        ExportedList::Sessions => {
+            Box::pin(file::<OrganizationSessionFilter>(app, export, &access, begun)).await
+        }
         ExportedList::AuditEvents => Box::pin(file::<AuditEventFilter>(app, export, &access, begun)).await,
     };
     Ok(export.done(file?, &access))

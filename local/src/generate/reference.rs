@@ -7,7 +7,7 @@ use portal_domain::code::{Code, Refusal};
 use portal_domain::json::BOUNDS;
 use portal_domain::permission::{PRESETS, Permission};
 use portal_domain::role::Role;
-use portal_domain::{account, invite, limit, membership, organization, plan, role};
+use portal_domain::{account, device, invite, limit, membership, organization, plan, role, session};
 use portal_http::problem::Problem;
 
 use super::{code, notice, table};
@@ -132,7 +132,7 @@ pub(super) fn limits() -> String {
     });
     let plans = [plan::TEAM]
         .iter()
-        .map(|plan| vec![code(plan.name), plan.seats.to_string()])
+        .map(|plan| vec![code(plan.name), plan.seats.to_string(), plan.sessions.to_string()])
         .collect::<Vec<_>>();
     let sizes = [
         ("bytes in a body", portal_http::LARGEST_BODY.to_string()),
@@ -152,6 +152,11 @@ pub(super) fn limits() -> String {
         (
             "copies of a name or address brought up to date in one transaction",
             account::MOST_COPIES.to_string(),
+        ),
+        ("devices of an account", device::MOST_DEVICES.to_string()),
+        (
+            "time after which a session that nobody ends has expired",
+            span(session::LIFETIME.as_secs()),
         ),
         ("life of an invite's link", span(invite::LIFETIME.as_secs())),
         (
@@ -175,8 +180,9 @@ pub(super) fn limits() -> String {
     let _ = write!(
         text,
         "## Plans\n\nEvery organization begins with the first. Seats are taken by members whose role holds sessions, and by \
-         pending invites to such a role.\n\n{}\n## Sizes and times\n\n{}",
-        table(&["plan", "provider seats"], plans),
+         pending invites to such a role; sessions are counted by months of UTC. Both are shared by a root organization and \
+         all below it, and the platform's operator can set others.\n\n{}\n## Sizes and times\n\n{}",
+        table(&["plan", "provider seats", "sessions a month"], plans),
         table(&["what", "most"], sizes),
     );
     text

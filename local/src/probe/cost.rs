@@ -92,6 +92,8 @@ impl Probe {
             "list_patients" | "list_specialists" => {
                 self.scene().await?.directory_in_all_ways(operation).await?
             }
+            "list_organization_sessions" => self.sessions_of_all_sorts().await?,
+            "start_session" => self.starts_of_all_sorts().await?,
             "get_export" => vec![self.not_written_yet().await?],
             "update_patient" => vec![self.scene().await?.renamed().await?],
             "list_audit_events" => self.by_actor_and_object().await?,

@@ -60,6 +60,7 @@ impl Scene<'_> {
     pub async fn export_everything(&self) -> Result<(), Failure> {
         let booking = self.booking().await?;
         let (patient, specialist) = (booking.patient, booking.specialist);
+        self.sharing(true).await?;
         let lists = ExportedList::ALL
             .iter()
             .map(|list| (list.as_str(), json!({})))

@@ -205,6 +205,9 @@ impl Scene<'_> {
         if let Some(request) = self.about_actions(operation).await? {
             return Ok(Some(request));
         }
+        if let Some(request) = self.about_sessions(operation, caller).await? {
+            return Ok(Some(request));
+        }
         if let Some(request) = self.about_transactions(operation).await? {
             return Ok(Some(request));
         }

@@ -21,6 +21,7 @@ pub struct Access {
     /// From where the caller acts, for the audit log.
     pub origin: Origin,
     grant: Grant,
+    seated: Option<Membership>,
 }
 
 /// Whether a route works while its organization is being dissolved.
@@ -50,6 +51,7 @@ impl Access {
         let organization = organization
             .filter(|organization| !organization.is_over(now))
             .ok_or(Code::OrganizationNotFound)?;
+        let seated = seated(&organization, &memberships);
         let membership = strongest(&organization, memberships).ok_or(Code::OrganizationNotFound)?;
         let grant = organization.grant(membership.role).unwrap_or_default();
         if let Some(missing) = needed.filter(|needed| !grant.permissions.contains(needed)) {
@@ -65,6 +67,7 @@ impl Access {
             membership,
             origin,
             grant,
+            seated,
         })
     }
 
@@ -84,6 +87,13 @@ impl Access {
     #[must_use]
     pub const fn grant(&self) -> &Grant {
         &self.grant
+    }
+
+    /// The caller's membership that takes a provider seat: the one here before that of an ancestor's admin, since all share the
+    /// root's seats.
+    #[must_use]
+    pub const fn seated(&self) -> Option<&Membership> {
+        self.seated.as_ref()
     }
 
     /// Refuses those without `permission`, where only a part of what a route does needs it.
@@ -150,13 +160,26 @@ fn lacking(permission: Permission) -> Refusal {
     Refusal::new(Code::PermissionMissing, detail)
 }
 
+/// Whether a membership says anything here: the one in the organization itself, or an ancestor's admin's.
+fn counts(organization: &Organization, membership: &Membership) -> bool {
+    membership.organization == organization.id
+        || (membership.role == Role::Admin && organization.path.contains(&membership.organization))
+}
+
+fn seated(organization: &Organization, memberships: &[Membership]) -> Option<Membership> {
+    let takes_seat = |membership: &&Membership| membership.seat && counts(organization, membership);
+    let taking = memberships.iter().filter(takes_seat);
+    taking
+        .max_by_key(|membership| membership.organization == organization.id)
+        .cloned()
+}
+
 /// An admin of an ancestor, or the membership in the organization itself: whichever gives more.
 fn strongest(organization: &Organization, memberships: Vec<Membership>) -> Option<Membership> {
-    let counts = |membership: &Membership| {
-        membership.organization == organization.id
-            || (membership.role == Role::Admin && organization.path.contains(&membership.organization))
-    };
-    memberships.into_iter().filter(counts).max_by_key(|membership| {
+    let here = memberships
+        .into_iter()
+        .filter(|membership| counts(organization, membership));
+    here.max_by_key(|membership| {
         (
             membership.role == Role::Admin,
             membership.organization == organization.id,
@@ -273,6 +296,35 @@ mod tests {
         }
         assert_eq!(refused(Role::Admin, Phase::UntilFinal), None);
         assert_eq!(refused(closing, Phase::UntilFinal), None);
+    }
+
+    #[test]
+    fn a_seat_counts_where_it_is_and_below_for_an_admin_who_provides_care() {
+        let parent = organization();
+        let child = Organization {
+            root: parent.id,
+            path: vec![parent.id],
+            ..organization()
+        };
+        let caring = Membership {
+            seat: true,
+            ..member(&parent, "dana", Role::Admin)
+        };
+        let here = member(&child, "dana", Role::Provider);
+        let seated = |organization: &Organization, memberships: &[&Membership]| {
+            let memberships = memberships.iter().map(|one| (*one).clone()).collect();
+            let access = resolve(organization, memberships, None, Phase::Active).unwrap();
+            access.seated().map(|membership| membership.organization)
+        };
+        let idle = member(&parent, "dana", Role::Admin);
+        assert_eq!(seated(&child, &[&idle]), None);
+        assert_eq!(seated(&child, &[&idle, &here]), Some(child.id));
+        assert_eq!(seated(&child, &[&caring]), Some(parent.id));
+        assert_eq!(seated(&child, &[&caring, &here]), Some(child.id));
+        // A provider of the parent holds no sessions below it.
+        let above = member(&parent, "dana", Role::Provider);
+        let viewer = member(&child, "dana", Role::Viewer);
+        assert_eq!(seated(&child, &[&above, &viewer]), None);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::handling::{Case, Dismissal, Handling, Status, Step};
 pub use self::rule::{NextStep, Rule, Severity, Sphere, SubjectKind};
-pub use self::rules::Record;
+pub use self::rules::{Record, Standing};
 pub use self::sight::{ActionQuery, Sight};
 pub use self::watch::{Finding, Watch};
 use crate::code::{Code, Refusal};

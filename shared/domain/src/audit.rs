@@ -77,6 +77,11 @@ verbs! {
     SpecialistReviewed "specialist.reviewed";
     ExportCreated "export.created";
     ExportLinkGiven "export.link_given";
+    SessionStarted "session.started";
+    SessionEnded "session.ended";
+    SessionUpdated "session.updated";
+    DeviceRegistered "device.registered";
+    DeviceRevoked "device.revoked";
     ActionAssigned "action.assigned";
     ActionSnoozed "action.snoozed";
     ActionDismissed "action.dismissed";

@@ -9,12 +9,13 @@ use crate::action::{Action, Handling, Watch};
 use crate::audit::AuditEvent;
 use crate::booking::Booking;
 use crate::configuration::Binding;
+use crate::device::{Devices, PublicKey};
 use crate::due::Due;
 use crate::email::EmailAddress;
 use crate::export::Export;
 use crate::feed::Told;
 use crate::fhir::{Alias, Remembered};
-use crate::id::{AccountId, InviteId, OrganizationId, RoleId, SiteId};
+use crate::id::{AccountId, BookingId, InviteId, OrganizationId, RoleId, SiteId};
 use crate::import::Import;
 use crate::ingest::Naming;
 use crate::invite::{Delivery, Invite};
@@ -24,12 +25,13 @@ use crate::note::Note;
 use crate::organization::Organization;
 use crate::outbox::Message;
 use crate::patient::{Enrollment, Patient};
-use crate::plan::{SeatChange, Seats};
+use crate::plan::{Quota, QuotaEffect, QuotaStep, SeatChange, Seats};
 use crate::role::Role;
+use crate::session::Session;
 use crate::site::Site;
 use crate::specialist::Specialist;
 use crate::token::ServiceToken;
-use crate::transaction::Transaction;
+use crate::transaction::{Month, Transaction};
 
 /// One thing to write. Each write is conditional on what it replaces, so that a decision over stale facts commits nothing.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +63,9 @@ pub enum Write {
     BookingPut(Box<Booking>),
     /// Another limit of a root organization's seats. It may be below what is used.
     SeatLimit(OrganizationId, u32),
+    /// Another limit of a root organization's sessions a month, which is this one should there be no quota yet. It may be below what
+    /// is used.
+    SessionLimit(OrganizationId, u32, Month),
     /// A service token in its next revision, or a new one, with what is looked up by its secrets.
     TokenPut {
         /// As it is to be.
@@ -142,6 +147,12 @@ pub enum Write {
     ToldPut(Told),
     /// An export in its next revision, or a new one.
     ExportPut(Box<Export>),
+    /// A session in its next revision, or a new one.
+    SessionPut(Box<Session>),
+    /// An account's devices in their next revision, or the first.
+    DevicesPut(Box<Devices>),
+    /// That an account's key was revoked, for good.
+    KeyRevoke(AccountId, PublicKey),
     /// An action as it stands, whatever was there: the watch in the same change tells whether that is still so.
     ActionPut(Action),
     /// What is watched of a subject, in place of the watch that was read.
@@ -185,6 +196,12 @@ pub enum Fact {
     OrganizationEnding(OrganizationId, u64),
     /// The actor still holds this role there.
     ActorHolds(AccountId, OrganizationId, Role),
+    /// The actor still takes a provider seat there.
+    ActorSeated(AccountId, OrganizationId),
+    /// The booking still is in this revision.
+    BookingIs(BookingId, u64),
+    /// The account has not revoked this key.
+    KeyNotRevoked(AccountId, PublicKey),
     /// Somebody still holds one of these roles there: the right to grant what an invite grants.
     InviterHolds(AccountId, OrganizationId, Vec<Role>),
     /// The used seats of a root organization are within its limit.
@@ -217,6 +234,8 @@ pub struct Change {
     pub facts: Vec<Fact>,
     /// What happens to seats.
     pub seats: Option<SeatEffect>,
+    /// What it takes of a quota.
+    pub quota: Option<QuotaEffect>,
     /// What is counted against limits.
     pub uses: Vec<Use>,
     /// What the audit log says of it.
@@ -310,6 +329,26 @@ impl Change {
         self.writes.extend(expiry.writes);
         self.facts.extend(expiry.facts);
         self.audit.extend(expiry.audit);
+        self
+    }
+
+    /// The change, taking one of the sessions of `root` in `month`.
+    #[must_use]
+    pub fn within_quota(mut self, root: OrganizationId, month: Month) -> Self {
+        self.quota = Some(QuotaEffect {
+            root,
+            month,
+            step: QuotaStep::Take,
+        });
+        self
+    }
+
+    /// This change, taking the first session of a month: what is left of `before` is the past's.
+    #[must_use]
+    pub fn beginning_month(mut self, first: Quota, before: Option<&Quota>) -> Self {
+        if let Some(quota) = &mut self.quota {
+            quota.step = QuotaStep::Begin(first, before.map(|before| before.month));
+        }
         self
     }
 

@@ -88,6 +88,7 @@ codes! {
     OperatorRequired "operator_required" Forbidden "Only the platform operator may do this.";
     EmailUnverified "email_unverified" Forbidden "Verify your e-mail address with your identity provider first.";
     TokenScopeMissing "token_scope_missing" Forbidden "The service token was not given for this.";
+    SessionSharingOff "session_sharing_off" Forbidden "The organization does not share its sessions: only their numbers are told.";
     RouteNotFound "route_not_found" NotFound "There is no such route.";
     OrganizationNotFound "organization_not_found" NotFound "There is no such organization, or you are not a member of it.";
     InviteNotFound "invite_not_found" NotFound "There is no such invite for you.";
@@ -102,10 +103,17 @@ codes! {
     ImportNotFound "import_not_found" NotFound "There is no such import of this source.";
     NoteNotFound "note_not_found" NotFound "There is no such note for you.";
     ActionNotFound "action_not_found" NotFound "There is no such action for you.";
+    SessionNotFound "session_not_found" NotFound "There is no such session for you.";
+    DeviceNotFound "device_not_found" NotFound "There is no such device of yours.";
     TokenNotFound "token_not_found" NotFound "There is no such service token.";
     MethodNotAllowed "method_not_allowed" MethodNotAllowed "This route has no such method.";
     LastAdmin "last_admin" Conflict "An organization always keeps at least one admin.";
     SeatLimitReached "seat_limit_reached" Conflict "All provider seats of the plan are taken.";
+    SeatMissing "seat_missing" Conflict "Sessions are held by members who take a provider seat.";
+    SessionQuotaReached "session_quota_reached" Conflict "All sessions of the plan's month are used.";
+    SessionExpired "session_expired" Conflict "The session has expired.";
+    BookingClosed "booking_closed" Conflict "The booking took place already, or will not.";
+    DeviceRevoked "device_revoked" Conflict "This key was revoked. Make a new one.";
     AlreadyMember "already_member" Conflict "This person is a member already.";
     InvitePending "invite_pending" Conflict "This address has a pending invite already.";
     InviteAccepted "invite_accepted" Conflict "The invite was accepted already.";
@@ -151,6 +159,7 @@ codes! {
     RoleUnknown "role_unknown" Invalid "The organization has no such role.";
     RoleNotInvitable "role_not_invitable" Invalid "Admins are promoted from members, not invited.";
     RoleSeatFixed "role_seat_fixed" Invalid "Whether a role creates sessions is fixed when it is made.";
+    PublicKeyInvalid "public_key_invalid" Invalid "This is not a public key that can be used.";
     PermissionUnknown "permission_unknown" Invalid "There is no such permission.";
     LimitExceeded "limit_exceeded" Invalid "An organization can have no more of these.";
     NameMismatch "name_mismatch" Invalid "The name is not the organization's.";

@@ -41,6 +41,8 @@ words! {
         Specialists = "specialists",
         /// Members.
         Members = "members",
+        /// Sessions, where the organization shares them.
+        Sessions = "sessions",
         /// Audit events.
         AuditEvents = "audit_events",
     }
@@ -64,6 +66,7 @@ impl ExportedList {
             Self::Patients => Permission::PatientsRead,
             Self::Specialists => Permission::SpecialistsRead,
             Self::Members => Permission::MembersRead,
+            Self::Sessions => Permission::SessionsRead,
             Self::AuditEvents => Permission::AuditRead,
         }
     }

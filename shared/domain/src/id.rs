@@ -142,6 +142,10 @@ ids! {
     TokenId = "tok";
     /// An action: the same rule about the same thing at the same place always has the same one.
     ActionId = "act";
+    /// A session.
+    SessionId = "ses";
+    /// A device of an account.
+    DeviceId = "dev";
 }
 
 macro_rules! pairs {

@@ -12,6 +12,7 @@ pub mod change;
 pub mod code;
 pub mod configuration;
 pub mod dashboard;
+pub mod device;
 pub mod due;
 pub mod email;
 pub mod export;
@@ -42,6 +43,7 @@ pub mod role;
 #[cfg(test)]
 mod sample;
 pub mod search;
+pub mod session;
 pub mod site;
 pub mod specialist;
 pub mod statistics;

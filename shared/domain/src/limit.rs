@@ -81,6 +81,14 @@ pub const EXPORTS_PER_ORGANIZATION: Limit = Limit {
     seconds: 3_600,
 };
 
+/// Device keys registered by one account: what is revoked is remembered for good.
+pub const DEVICES_PER_ACCOUNT: Limit = Limit {
+    name: "device-account",
+    about: "Device keys registered by one account.",
+    most: 40,
+    seconds: 86_400,
+};
+
 /// All limits, for the documentation.
 pub const ALL: &[Limit] = &[
     MAIL_PER_RECIPIENT,
@@ -92,6 +100,7 @@ pub const ALL: &[Limit] = &[
     IMPORTS_PER_TOKEN,
     EXPORTS_PER_ACCOUNT,
     EXPORTS_PER_ORGANIZATION,
+    DEVICES_PER_ACCOUNT,
 ];
 
 /// One use of a limit by a subject at a time.

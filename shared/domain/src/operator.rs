@@ -9,11 +9,15 @@ use crate::code::{At, Code, Refusal};
 use crate::configuration::{BindingRole, Ceiling, MOST_BINDINGS};
 use crate::id::{AccountId, OrganizationId, SiteId};
 use crate::organization::{Organization, reconfigured};
-use crate::plan::Seats;
+use crate::plan::{Quota, Seats, TEAM};
 use crate::site::{Site, SiteRecord};
+use crate::transaction::Month;
 
 /// The most provider seats that an organization can be allowed.
 pub const MOST_SEATS: u32 = 100_000;
+
+/// The most sessions a month that an organization can be allowed.
+pub const MOST_SESSIONS: u32 = 100_000_000;
 
 /// Somebody who acts for the platform.
 #[derive(Debug, Clone)]
@@ -31,6 +35,17 @@ pub struct Allowance {
     pub ceiling: Option<Ceiling>,
     /// Another limit of provider seats.
     pub seats: Option<u32>,
+    /// Another limit of sessions a month.
+    pub sessions: Option<u32>,
+}
+
+/// What the tree of an organization uses of its plan.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Usage<'a> {
+    /// Its seats.
+    pub seats: Option<&'a Seats>,
+    /// Its sessions; none before the first.
+    pub quota: Option<&'a Quota>,
 }
 
 /// How an organization is to be bound to a site.
@@ -46,6 +61,9 @@ impl Allowance {
     fn checked(self) -> Result<Self, Refusal> {
         if self.seats.is_some_and(|seats| seats > MOST_SEATS) {
             return Err(Refusal::from(Code::LimitExceeded).at("/seat_limit"));
+        }
+        if self.sessions.is_some_and(|sessions| sessions > MOST_SESSIONS) {
+            return Err(Refusal::from(Code::LimitExceeded).at("/session_limit"));
         }
         let sites = self.ceiling.map_or(0, |ceiling| ceiling.sites);
         if usize::try_from(sites).map_or(true, |sites| sites > MOST_BINDINGS) {
@@ -86,11 +104,11 @@ impl Operator {
     ///
     /// # Errors
     /// [`Code::OrganizationNotFound`] for one that is gone, [`Code::RevisionMismatch`], [`Code::LimitExceeded`] for more seats than
-    /// [`MOST_SEATS`] or more sites than [`MOST_BINDINGS`].
+    /// [`MOST_SEATS`], more sessions than [`MOST_SESSIONS`] or more sites than [`MOST_BINDINGS`].
     pub fn allow(
         &self,
         organization: Option<Organization>,
-        seats: Option<&Seats>,
+        usage: Usage<'_>,
         wanted: Allowance,
         seen: u64,
         now: Timestamp,
@@ -127,14 +145,24 @@ impl Operator {
         let event = match wanted.seats {
             Some(limit) => event.changed(
                 "seats",
-                seats.map(|seats| seats.limit.to_string()),
+                usage.seats.map(|seats| seats.limit.to_string()),
                 Some(limit.to_string()),
             ),
             None => event,
         };
+        let event = match wanted.sessions {
+            Some(limit) => event.changed(
+                "sessions",
+                Some(usage.quota.map_or(TEAM.sessions, |quota| quota.limit).to_string()),
+                Some(limit.to_string()),
+            ),
+            None => event,
+        };
+        let sessions = wanted.sessions;
         let change = Change::audited(event)
             .write(Write::OrganizationReplace(new.clone()))
-            .writes(wanted.seats.map(|limit| Write::SeatLimit(old.root, limit)));
+            .writes(wanted.seats.map(|limit| Write::SeatLimit(old.root, limit)))
+            .writes(sessions.map(|limit| Write::SessionLimit(old.root, limit, Month::of(now))));
         Ok((new, change))
     }
 
@@ -253,19 +281,24 @@ mod tests {
         let wanted = Allowance {
             ceiling: Some(ceiling),
             seats: Some(40),
+            sessions: Some(5_000),
         };
+        let usage = Usage::default();
         let (new, change) = operator()
-            .allow(Some(here.clone()), None, wanted, here.rev, now())
+            .allow(Some(here.clone()), usage, wanted, here.rev, now())
             .unwrap();
         assert_eq!(new.configuration.scope, Scope::Patients);
         assert_eq!(new.configuration.directory, Directory::Enrolled);
         assert_eq!(new.access_rev, here.access_rev + 1);
         assert!(change.writes.contains(&Write::SeatLimit(here.root, 40)));
+        let sessions = Write::SessionLimit(here.root, 5_000, Month::of(now()));
+        assert!(change.writes.contains(&sessions));
         let told = &change.audit[0].changes;
+        assert_eq!(told["sessions"].after.as_deref(), Some("5000"));
         assert!(
             told.contains_key("scope") && told.contains_key("ceiling.scope") && told.contains_key("seats")
         );
-        let refused = operator().allow(Some(here.clone()), None, wanted, here.rev + 1, now());
+        let refused = operator().allow(Some(here.clone()), usage, wanted, here.rev + 1, now());
         assert_eq!(refused.unwrap_err().code, Code::RevisionMismatch);
         // The clock ends an organization, not the job that notes it.
         let ending = Organization {
@@ -276,12 +309,12 @@ mod tests {
             },
             ..here
         };
-        let refused = operator().allow(Some(ending.clone()), None, wanted, 9, now());
+        let refused = operator().allow(Some(ending.clone()), usage, wanted, 9, now());
         assert_eq!(refused.unwrap_err().code, Code::OrganizationNotFound);
         let just_before = now() - jiff::SignedDuration::from_millis(1);
         assert!(
             operator()
-                .allow(Some(ending), None, wanted, 9, just_before)
+                .allow(Some(ending), usage, wanted, 9, just_before)
                 .is_ok()
         );
     }

@@ -21,6 +21,7 @@ use crate::membership::{MOST_MEMBERSHIPS, Membership};
 use crate::permission::{Permission, Permissions};
 use crate::plan::{Seats, TEAM};
 use crate::role::{CustomRole, Grant, MOST_ROLES, Role};
+use crate::session::Mode;
 use crate::text::{OrganizationName, RoleName};
 use crate::wish::Wish;
 
@@ -122,6 +123,12 @@ pub struct Settings {
     /// How many people it offers this to; none where it has not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eligible_headcount: Option<Headcount>,
+    /// How people take part in its sessions, where a provider does not say.
+    #[serde(default)]
+    pub session_mode: Mode,
+    /// Whether it sees its sessions one by one, or their numbers alone.
+    #[serde(default)]
+    pub session_sharing: bool,
 }
 
 /// How many people something is offered to: 1 to 10,000,000.
@@ -239,6 +246,10 @@ pub struct Update {
     pub available_languages: Option<BTreeSet<Locale>>,
     /// Another number of people whom it offers this to, or none.
     pub eligible_headcount: Wish<Headcount>,
+    /// Another mode of its sessions.
+    pub session_mode: Option<Mode>,
+    /// Whether it is to see its sessions one by one.
+    pub session_sharing: Option<bool>,
 }
 
 /// What a custom role is to be.
@@ -507,6 +518,12 @@ impl Access {
         if let Some(default) = update.default_language {
             new.settings.languages.default = default;
         }
+        if let Some(mode) = update.session_mode {
+            new.settings.session_mode = mode;
+        }
+        if let Some(is_shared) = update.session_sharing {
+            new.settings.session_sharing = is_shared;
+        }
         let headcount = old.settings.eligible_headcount;
         new.settings.eligible_headcount = update.eligible_headcount.over(headcount);
         checked(&new.settings)?;
@@ -544,6 +561,16 @@ impl Access {
                 "eligible_headcount",
                 number(headcount),
                 number(new.settings.eligible_headcount),
+            )
+            .changed(
+                "session_mode",
+                Some(old.settings.session_mode.as_str().to_owned()),
+                Some(new.settings.session_mode.as_str().to_owned()),
+            )
+            .changed(
+                "session_sharing",
+                Some(old.settings.session_sharing.to_string()),
+                Some(new.settings.session_sharing.to_string()),
             );
         Ok((
             new.clone(),

@@ -143,6 +143,10 @@ names! {
     ServiceName ..= 100, |_| "…";
     /// The name of a person. Personal data: hidden in debug output.
     PersonName ..= 100, |_| "…";
+    /// What a provider calls a session. Often names a patient: hidden in debug output.
+    SessionName ..= 100, |_| "…";
+    /// What somebody calls a device of theirs. Often names its owner: hidden in debug output.
+    DeviceName ..= 60, |_| "…";
     /// A person's given names or family names. Personal data: hidden in debug output.
     NamePart ..= 60, |_| "…";
     /// A line of a person's address. Personal data: hidden in debug output.

@@ -5,6 +5,7 @@ pub mod bookings;
 pub mod members;
 pub mod patients;
 pub mod people;
+pub mod sessions;
 pub mod specialists;
 pub mod transactions;
 

@@ -21,6 +21,7 @@ pub fn start(level: &str, lines: impl for<'a> MakeWriter<'a> + Send + Sync + 'st
                 "dashboard",
                 "platform",
                 "ingest",
+                "sessions",
                 "sites",
                 "transactions",
                 "directory",

@@ -3,15 +3,15 @@
 use jiff::Timestamp;
 use portal_domain::change::{Change, CountChange, Fact, SeatEffect, Write};
 use portal_domain::code::Code;
-use portal_domain::plan::{SeatChange, Seats};
+use portal_domain::plan::{Quota, QuotaEffect, QuotaStep, SeatChange, Seats};
 use portal_domain::role::Role;
 
 use crate::client::Store;
 use crate::entity::binding::Bound;
 use crate::entity::idempotency::Record;
 use crate::entity::{
-    self, account, action, binding, booking, count, due, enrollment, export, feed, import, invite,
-    membership, note, organization, patient, seats, specialist, tie, token,
+    self, account, action, binding, booking, count, device, due, enrollment, export, feed, import, invite,
+    membership, note, organization, patient, quota, seats, session, specialist, tie, token,
 };
 use crate::error::StoreError;
 use crate::expression::Expression;
@@ -26,7 +26,8 @@ const MOST_RETURNS: usize = 25;
 impl Store {
     /// Commits everything in `change`, with its audit events, messages and the record of the answer, or nothing.
     ///
-    /// Where no seat is left, a seat that an expired invite still holds is taken over.
+    /// Where no seat is left, a seat that an expired invite still holds is taken over. Where no session is left of a month that is
+    /// over, the next month begins.
     ///
     /// # Errors
     /// [`StoreError::Stale`] when what was read has changed, [`StoreError::Refused`] when a rule forbids it,
@@ -38,6 +39,11 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let first = self.commit_once(change, answer, now).await;
+        if let (Err(StoreError::Refused(refusal)), Some(effect)) = (&first, &change.quota)
+            && refusal.code == Code::SessionQuotaReached
+        {
+            return self.commit_in_new_month(change, effect, answer, now).await;
+        }
         match (first, change.needs_seats()) {
             (Err(StoreError::Refused(refusal)), Some(needed)) if refusal.code == Code::SeatLimitReached => {
                 self.commit_with_expired_seats(change, answer, needed, now)
@@ -45,6 +51,28 @@ impl Store {
                     .ok_or(StoreError::Refused(refusal))
             }
             (committed, _) => committed,
+        }
+    }
+
+    /// Commits what found no session left, if its month is to be begun.
+    async fn commit_in_new_month(
+        &self,
+        change: &Change,
+        effect: &QuotaEffect,
+        answer: Option<&Record>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let before = self.quota(effect.root).await?;
+        match Quota::begun(before.as_ref(), effect.root, effect.month) {
+            Some(first) => {
+                let change = change.clone().beginning_month(first, before.as_ref());
+                self.commit_once(&change, answer, now).await
+            }
+            // Somebody else began it, or the limit was raised meanwhile.
+            None if before.is_some_and(|quota| quota.month >= effect.month && quota.used < quota.limit) => {
+                Err(StoreError::Stale)
+            }
+            None => Err(StoreError::Refused(Code::SessionQuotaReached.into())),
         }
     }
 
@@ -121,6 +149,9 @@ impl Store {
         if let Some(effect) = &change.seats {
             transaction = seat(transaction, effect);
         }
+        if let Some(effect) = &change.quota {
+            transaction = take_session(transaction, effect)?;
+        }
         for limit_use in &change.uses {
             transaction = crate::entity::limit::count(transaction, limit_use, now);
         }
@@ -169,12 +200,8 @@ fn stage(transaction: Transaction, write: &Write, now: Timestamp) -> Result<Tran
             Expression::default(),
             Failing::Stale,
         ),
-        Write::SeatLimit(root, limit) => transaction.update(
-            seats::key(*root),
-            seats::limited(*limit),
-            exists(),
-            Failing::Stale,
-        ),
+        Write::SeatLimit(root, limit) => seats::limit(transaction, *root, *limit),
+        Write::SessionLimit(root, limit, month) => quota::limit(transaction, *root, *limit, *month),
         Write::TokenPut { new, old } => token::put(transaction, new, old.as_ref())?,
         Write::NamingPut(naming) if naming.rev == 1 => transaction.create(naming, Failing::Stale)?,
         Write::NamingPut(naming) => transaction.replace(naming, naming.rev)?,
@@ -226,6 +253,9 @@ fn stage(transaction: Transaction, write: &Write, now: Timestamp) -> Result<Tran
         Write::SpecialistPut { new, old } => specialist::put(transaction, new, old.as_deref())?,
         Write::ToldPut(told) => feed::put(transaction, told)?,
         Write::ExportPut(export) => export::put(transaction, export)?,
+        Write::SessionPut(session) => session::put(transaction, session)?,
+        Write::DevicesPut(devices) => device::put(transaction, devices)?,
+        Write::KeyRevoke(account, key) => device::revoke(transaction, *account, *key)?,
         Write::ActionPut(action) => transaction.put(action, Expression::default(), Failing::Stale)?,
         Write::WatchPut { new, old } => action::watch(transaction, new, *old)?,
         Write::WatchDelete(watch) => action::end_watch(transaction, watch),
@@ -281,6 +311,17 @@ fn check(transaction: Transaction, fact: &Fact) -> Transaction {
             Expression::new("#role = :role").with("role", role.to_string()),
             Failing::Stale,
         ),
+        Fact::ActorSeated(account, organization) => transaction.check(
+            membership::key(*account, *organization),
+            Expression::new("#seat = :seat").with("seat", true),
+            Failing::Stale,
+        ),
+        Fact::BookingIs(id, rev) => transaction.check(
+            booking::record_key(*id),
+            Expression::new("#rev = :rev").with("rev", *rev),
+            Failing::Stale,
+        ),
+        Fact::KeyNotRevoked(account, key) => device::not_revoked(transaction, *account, *key),
         Fact::InviterHolds(account, organization, roles) => transaction.check(
             membership::key(*account, *organization),
             membership::holds_one_of(roles),
@@ -324,5 +365,18 @@ fn seat(transaction: Transaction, effect: &SeatEffect) -> Transaction {
             transaction.check(key, Expression::new("#used <= #limit"), full)
         }
         SeatChange::Keep => transaction,
+    }
+}
+
+/// Takes one session. Whether the month has one left is asked of the table alone, since all who start one ask at once.
+fn take_session(transaction: Transaction, effect: &QuotaEffect) -> Result<Transaction, StoreError> {
+    match &effect.step {
+        QuotaStep::Take => Ok(transaction.update(
+            quota::key(effect.root),
+            quota::one_more(),
+            quota::has_left(effect.month),
+            Failing::Rule(Code::SessionQuotaReached),
+        )),
+        QuotaStep::Begin(first, before) => transaction.put(first, quota::was(*before), Failing::Stale),
     }
 }

@@ -130,6 +130,12 @@ impl From<i64> for Value {
     }
 }
 
+impl From<bool> for Value {
+    fn from(truth: bool) -> Self {
+        Self(AttributeValue::Bool(truth))
+    }
+}
+
 impl From<jiff::Timestamp> for Value {
     fn from(at: jiff::Timestamp) -> Self {
         Self(AttributeValue::N(at.as_millisecond().to_string()))

@@ -72,6 +72,22 @@ impl Merged {
         Self::over(reach, sources.collect(), limit, after)
     }
 
+    /// The same over what follows from the caller's account or organization alone, whatever the access configuration is.
+    pub(crate) fn of_own(sources: Vec<(Index, String)>, limit: usize, after: Option<Position>) -> Self {
+        let sources = sources
+            .into_iter()
+            .map(|(index, partition)| (Some(index), partition));
+        Self {
+            access_rev: 0,
+            sources: sources.collect(),
+            between: (FIRST.to_owned(), LAST_OF_ALL.to_owned()),
+            filter: Expression::default(),
+            newest_first: false,
+            limit,
+            after,
+        }
+    }
+
     fn over(
         reach: &Reach,
         sources: Vec<(Option<Index>, String)>,

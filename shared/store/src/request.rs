@@ -116,6 +116,7 @@ impl Request {
                 let source = inner.source.as_deref().filter(|_| pk.starts_with("IDEMPOTENCY#"));
                 inner.account.as_deref() == Some(id) || source == Some(id) || membership.is_some_and(ours)
             }
+            (Some("DEVICES"), Some(id)) => inner.account.as_deref() == Some(id),
             // An address: who claims it, and what it is to one organization; never all that it is.
             (Some("EMAIL"), _) => {
                 sk.is_some_and(|sk| sk == "EMAIL" || sk.strip_prefix("ORG#").is_some_and(ours))
@@ -130,7 +131,7 @@ impl Request {
             (
                 Some(
                     "DUE" | "LIMIT" | "OUTBOX" | "TOLD" | "TOKEN" | "SITE" | "PLATFORM" | "FIND" | "BOOKING"
-                    | "TRANSACTION" | "ACTION",
+                    | "TRANSACTION" | "ACTION" | "SESSION",
                 ),
                 _,
             ) => true,
@@ -362,6 +363,10 @@ mod tests {
             ("ACCOUNT#acc_1", None),
             ("ACCOUNT#acc_2", Some("MEMBER#org_1")),
             ("IDEMPOTENCY#acc_1#hash", Some("IDEMPOTENCY")),
+            ("DEVICES#acc_1", Some("DEVICES")),
+            ("SESSION#ses_1", Some("SESSION")),
+            ("ACCOUNT#acc_1#SESSION#open", None),
+            ("ORG#org_1#SESSION#acc_2#ended", None),
             ("EMAIL#ada@example.org", Some("EMAIL")),
             ("EMAIL#ada@example.org", Some("ORG#org_1")),
             ("DUE#expire-invites#0#1", Some("org_1")),
@@ -404,6 +409,9 @@ mod tests {
             ("ACCOUNT#acc_2", Some("ACCOUNT")),
             ("ACCOUNT#acc_2", Some("MEMBER#org_2")),
             ("IDEMPOTENCY#acc_2#hash", Some("IDEMPOTENCY")),
+            ("DEVICES#acc_2", Some("DEVICES")),
+            ("ACCOUNT#acc_2#SESSION#open", None),
+            ("ORG#org_2#SESSION#acc_1#ended", None),
             ("EMAIL#ada@example.org", None),
             ("EMAIL#ada@example.org", Some("ORG#org_2")),
             ("EMAIL#ada@example.org", Some("PATIENT#pat_1")),

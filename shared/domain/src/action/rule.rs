@@ -217,6 +217,11 @@ rules! {
         "The specialist may not be allowed to practise."
         "Suspend the specialist, or have the new credential told by the source."
         "POST" "/specialists/{specialist_id}/review" SpecialistsManage;
+    SessionQuotaReached "session_quota_reached": Critical, Organization, Organization, seen by Some(Permission::SessionsRead);
+        "All sessions of the plan's month are used."
+        "No session can be started until the month of UTC is over."
+        "See who holds sessions, and have the platform's operator allow more."
+        "GET" "/sessions" SessionsRead;
     BookingOverdue "booking_overdue": Warning, Booking, Events, seen by Some(Permission::BookingsRead);
         "A booking should have been over an hour ago, and nobody has said what became of it."
         "It counts neither as held nor as missed, and nothing is earned by it."
@@ -267,11 +272,21 @@ rules! {
         "Nobody can manage the organization when that person cannot."
         "Make another member an admin."
         "PATCH" "/members/{account_id}" MembersManage;
+    SessionQuotaAlmostReached "session_quota_almost_reached": Warning, Organization, Organization, seen by Some(Permission::SessionsRead);
+        "95 % of the plan's sessions of the month are used, or more."
+        "Soon no session can be started until the month of UTC is over."
+        "See who holds sessions, and have the platform's operator allow more."
+        "GET" "/sessions" SessionsRead;
     SiteWithoutDomain "site_without_domain": Warning, Site, Owner, seen by None;
         "A live site has no domain."
         "Nobody knows where the site is reached."
         "Say at which domains the site is reached."
         "PATCH" "/sites/{site_id}" OrganizationUpdate;
+    SessionQuotaNear "session_quota_near": Info, Organization, Organization, seen by Some(Permission::SessionsRead);
+        "80 % of the plan's sessions of the month are used, or more."
+        "The sessions may not last until the month of UTC is over."
+        "See who holds sessions, and whether the plan is large enough."
+        "GET" "/sessions" SessionsRead;
     InviteExpiring "invite_expiring": Info, Invite, Organization, seen by Some(Permission::InvitesRead);
         "A pending invite expires within a day."
         "The person can no longer join by it then."

@@ -10,9 +10,10 @@ use crate::invite::{Delivery, Invite, State as InviteState};
 use crate::organization::{Organization, State as OrganizationState};
 use crate::patient::{Patient, State as PatientState};
 use crate::person::{Presence, PresenceStatus};
+use crate::plan::{Quota, QuotaLevel};
 use crate::site::{Site, Status as SiteStatus};
 use crate::specialist::{Check, Credential, EXPIRING, Review, Specialist};
-use crate::transaction::{Entry, PaymentStatus, PayoutStatus, Transaction, TransactionRow};
+use crate::transaction::{Entry, Month, PaymentStatus, PayoutStatus, Transaction, TransactionRow};
 
 /// How long before its end something that waits for an answer is told of.
 const SOON: SignedDuration = SignedDuration::from_hours(24);
@@ -33,10 +34,19 @@ pub enum Record {
     Transaction(Box<Transaction>, Vec<TransactionRow>),
     /// An invite.
     Invite(Box<Invite>),
-    /// An organization, and how many admins it has.
-    Organization(Box<Organization>, u64),
+    /// An organization, with how many admins it has and what it uses.
+    Organization(Box<Organization>, Standing),
     /// A site.
     Site(Box<Site>),
+}
+
+/// What belongs to an organization and is kept apart from it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// How many admins it has.
+    pub admins: u64,
+    /// The sessions of a root's plan; none before the first.
+    pub quota: Option<Quota>,
 }
 
 /// What a rule says of a record at a time.
@@ -166,9 +176,28 @@ impl Rule {
             (rule, Record::Specialist(specialist)) => rule.judge_specialist(specialist, now),
             (Self::InviteUndeliverable, Record::Invite(invite)) => undeliverable(invite, now),
             (Self::InviteExpiring, Record::Invite(invite)) => invite_expiring(invite, now),
-            (Self::SingleAdmin, Record::Organization(_, admins)) => found_if(*admins == 1),
+            (Self::SingleAdmin, Record::Organization(_, standing)) => found_if(standing.admins == 1),
+            (rule, Record::Organization(_, standing)) => rule.judge_quota(standing.quota.as_ref(), now),
             (Self::SiteWithoutDomain, Record::Site(site)) => {
                 found_if(site.record.status == SiteStatus::Live && site.record.domains.is_empty())
+            }
+            _ => Verdict::default(),
+        }
+    }
+
+    /// What is warned of is the level that was reached, and none below it.
+    fn judge_quota(self, quota: Option<&Quota>, now: Timestamp) -> Verdict {
+        let warns_of = match self {
+            Self::SessionQuotaNear => QuotaLevel::Near,
+            Self::SessionQuotaAlmostReached => QuotaLevel::AlmostReached,
+            Self::SessionQuotaReached => QuotaLevel::Reached,
+            _ => return Verdict::default(),
+        };
+        let month = Month::of(now);
+        match quota.filter(|quota| quota.level(month) == warns_of) {
+            // Without a session there is nothing to begin anew.
+            Some(quota) if quota.used_in(month) > 0 => {
+                Verdict::during(month.ends_at(), Timestamp::MIN, Some(month.ends_at()), now)
             }
             _ => Verdict::default(),
         }

@@ -260,6 +260,39 @@ fn leaving_a_site_closes_what_is_open_there() {
 }
 
 #[test]
+fn a_quota_is_warned_of_at_one_level_at_a_time_until_its_month_is_over() {
+    let here = organization();
+    let month: crate::transaction::Month = "2026-05".parse().unwrap();
+    let used = |used| {
+        let quota = crate::plan::Quota {
+            used,
+            limit: 100,
+            ..crate::plan::Quota::begun(None, here.id, month).unwrap()
+        };
+        let standing = Standing {
+            admins: 2,
+            quota: Some(quota),
+        };
+        Record::Organization(Box::new(here.clone()), standing)
+    };
+    let mut kept = Kept::default();
+    for (number, open) in [
+        (79, None),
+        (80, Some(Rule::SessionQuotaNear)),
+        (95, Some(Rule::SessionQuotaAlmostReached)),
+        (100, Some(Rule::SessionQuotaReached)),
+    ] {
+        kept.judge(&used(number), now());
+        assert_eq!(kept.open(), open.into_iter().collect::<Vec<_>>(), "{number}");
+    }
+    let end = at("2026-06-01T00:00:00Z");
+    assert_eq!(kept.due, [end].into());
+    assert!(!kept.judge(&used(100), end - SignedDuration::from_millis(1)));
+    assert!(kept.judge(&used(100), end));
+    assert_eq!((kept.open(), kept.watch), (vec![], None));
+}
+
+#[test]
 fn what_is_no_more_has_no_actions() {
     let mut kept = Kept::default();
     let record = Record::Specialist(Box::new(specialist(&serde_json::json!({ "price": null }))));
@@ -371,7 +404,8 @@ fn an_admin_sees_the_actions_that_the_access_configuration_has() {
 #[test]
 fn a_role_sees_what_it_has_the_permission_for_and_at_its_sites_nothing_of_the_organization() {
     let (mut here, own, shared) = bound();
-    let role = add_role_of(&mut here, &["actions.read", "bookings.read", "invites.read"]);
+    let held = ["actions.read", "bookings.read", "invites.read", "sessions.read"];
+    let role = add_role_of(&mut here, &held);
     let itself = Place::Organization {
         organization: here.id,
     };
@@ -383,6 +417,9 @@ fn a_role_sees_what_it_has_the_permission_for_and_at_its_sites_nothing_of_the_or
     );
     assert_eq!(shown(&holder, shared), bookings);
     assert_eq!(shown(&holder, itself), of_sphere(&[Sphere::Organization]));
+    let actions_alone = add_role_of(&mut here, &["actions.read"]);
+    let shown_of_itself = shown(&access(&here, actions_alone), itself);
+    assert_eq!(shown_of_itself, [Rule::SingleAdmin].into());
 
     here.roles[0].sites = shared.site().map(|site| [site].into());
     let limited = access(&here, role);

@@ -49,6 +49,18 @@ impl From<Month> for String {
 }
 
 impl Month {
+    /// The month of UTC that `at` is in.
+    #[must_use]
+    pub fn of(at: Timestamp) -> Self {
+        Self(at.to_zoned(TimeZone::UTC).date().first_of_month())
+    }
+
+    /// The instant of UTC at which it is over.
+    #[must_use]
+    pub fn ends_at(self) -> Timestamp {
+        self.next().begins_at(&TimeZone::UTC)
+    }
+
     /// The month after this one.
     fn next(self) -> Self {
         Self(self.0.last_of_month().tomorrow().unwrap_or(self.0))

@@ -108,12 +108,23 @@ impl<F> List<F> {
         caller: impl Display + Copy,
         page: Page<T>,
     ) -> Reply {
+        Reply::ok(&self.view(cursors, caller, page))
+    }
+
+    /// `page` as it is told.
+    #[must_use]
+    pub fn view<T: View + ToSchema>(
+        &self,
+        cursors: &Cursors,
+        caller: impl Display + Copy,
+        page: Page<T>,
+    ) -> ListView<T> {
         let next_cursor = page
             .next
             .and_then(|position| cursors.seal(&position, &self.binding(caller)));
-        Reply::ok(&ListView {
+        ListView {
             items: page.items,
             next_cursor,
-        })
+        }
     }
 }

@@ -41,17 +41,23 @@ impl<S: AsRef<Web> + Send + Sync, P: Need> FromRequestParts<S> for Member<P> {
         let caller = Caller::from_request_parts(parts, state).await?;
         let path = axum::extract::Path::<InPath>::from_request_parts(parts, state).await;
         let organization = path.map_err(|_| Code::OrganizationNotFound)?.0.organization_id;
-        request::enter_organization(organization);
-        Ok(Self {
-            caller,
-            organization,
-            phase: Phase::Active,
-            needed: PhantomData,
-        })
+        Ok(Self::named(caller, organization))
     }
 }
 
 impl<P> Member<P> {
+    /// `caller` as a member of `organization`, which a body names.
+    #[must_use]
+    pub fn named(caller: Caller, organization: OrganizationId) -> Self {
+        request::enter_organization(organization);
+        Self {
+            caller,
+            organization,
+            phase: Phase::Active,
+            needed: PhantomData,
+        }
+    }
+
     /// The same, also while the organization is being dissolved.
     #[must_use]
     pub fn until_final(mut self) -> Self {

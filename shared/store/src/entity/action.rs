@@ -14,13 +14,14 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use portal_domain::action::{
-    Action, ActionQuery, Case, Handling, KEPT, Place, Record, Rule, Sight, Status, Subject, Watch,
+    Action, ActionQuery, Case, Handling, KEPT, Place, Record, Rule, Sight, Standing, Status, Subject, Watch,
 };
 use portal_domain::booking::Booking;
 use portal_domain::id::{ActionId, OrganizationId, SiteId, SpecialistId};
 use portal_domain::invite::Invite;
 use portal_domain::organization::Organization;
 use portal_domain::patient::Patient;
+use portal_domain::plan::Quota;
 use portal_domain::reach::{Of, PLATFORM_SHARDS, Source};
 use portal_domain::role::Role;
 use portal_domain::site::Site;
@@ -43,7 +44,7 @@ const WATCH: &str = "WATCH";
 const HANDLING: &str = "ACTIONSTATE";
 
 /// What rules look at, by what the stream's records call it.
-pub const KINDS: [&str; 8] = [
+pub const KINDS: [&str; 9] = [
     Patient::KIND,
     Specialist::KIND,
     Booking::KIND,
@@ -52,6 +53,7 @@ pub const KINDS: [&str; 8] = [
     Invite::KIND,
     Organization::KIND,
     Counts::KIND,
+    Quota::KIND,
 ];
 
 /// How often a subject is looked at before it is left for later: something about it changes all the time.
@@ -211,7 +213,7 @@ fn subjects(image: serde_dynamo::Item) -> Result<Vec<Subject>, StoreError> {
                 place.ok_or_else(|| StoreError::Broken("an invite in the stream has no id".to_owned()))?;
             vec![place]
         }
-        Some(Counts::KIND) => vec![named("organization")?],
+        Some(Counts::KIND | Quota::KIND) => vec![named("organization")?],
         Some(kind) if KINDS.contains(&kind) => vec![named("id")?],
         _ => Vec::new(),
     })
@@ -305,9 +307,11 @@ impl Store {
                 found.map(|invite| Record::Invite(Box::new(invite)))
             }
             Subject::Organization(id) => {
-                let (found, counts) = tokio::try_join!(self.organization(id), self.counts(id))?;
+                let (found, counts, quota) =
+                    tokio::try_join!(self.organization(id), self.counts(id), self.quota(id))?;
                 let admins = counts.map_or(0, |counts| counts.holders(Role::Admin));
-                found.map(|organization| Record::Organization(Box::new(organization), admins))
+                let standing = Standing { admins, quota };
+                found.map(|organization| Record::Organization(Box::new(organization), standing))
             }
             Subject::Site(id) => self.site(id).await?.map(|site| Record::Site(Box::new(site))),
         })

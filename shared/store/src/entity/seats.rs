@@ -10,6 +10,7 @@ use crate::entity::{Entity, organization};
 use crate::error::StoreError;
 use crate::expression::Expression;
 use crate::table::Key;
+use crate::transaction::{Failing, Transaction};
 
 const SK: &str = "SEATS";
 
@@ -33,9 +34,14 @@ pub(crate) fn by(seats: i64) -> Expression {
     Expression::new("ADD #used :seats").with("seats", seats)
 }
 
-/// Sets the limit.
-pub(crate) fn limited(limit: u32) -> Expression {
+fn limited(limit: u32) -> Expression {
     Expression::new("SET #limit = :limit").with("limit", u64::from(limit))
+}
+
+/// Sets the limit.
+pub(crate) fn limit(transaction: Transaction, root: OrganizationId, limit: u32) -> Transaction {
+    let exists = Expression::new("attribute_exists(#pk)");
+    transaction.update(key(root), limited(limit), exists, Failing::Stale)
 }
 
 impl Store {

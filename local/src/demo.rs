@@ -16,6 +16,7 @@ mod operators;
 mod parts;
 mod people;
 mod script;
+mod sessions;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -54,6 +55,7 @@ pub async fn fill(stack: &Stack) -> Result<(), Failure> {
     directory::write(&mut script, accounts.id(&ADMIN.parse()?), began)?;
     elsewhere::write(&mut script, &accounts, now)?;
     operators::write(&mut script, &accounts, began)?;
+    sessions::write(&mut script, &accounts, accounts.id(&ADMIN.parse()?), now)?;
     exports::write(&mut script, accounts.id(&ADMIN.parse()?), now)?;
 
     let logs = script.logs();

@@ -92,6 +92,7 @@ fn organization(began: Timestamp) -> Result<Organization, Refusal> {
         settings: Settings {
             time_zone: "Europe/Berlin".to_owned().try_into()?,
             languages: Languages::default(),
+            session_sharing: true,
             ..Settings::default()
         },
         configuration,
@@ -298,7 +299,8 @@ fn founding(script: &mut Script, organization: &Organization, dana: AccountId, b
             &ORGANIZATION,
             changed_at,
         )
-        .changed("time_zone", Some("UTC".to_owned()), Some(zone));
+        .changed("time_zone", Some("UTC".to_owned()), Some(zone))
+        .changed("session_sharing", Some(false.to_string()), Some(true.to_string()));
     let mut audit = vec![created, changed];
     for role in &organization.roles {
         let permissions: Vec<&str> = role.permissions.iter().map(|held| held.as_str()).collect();

@@ -1,6 +1,6 @@
 //! The other organizations of the clinic's admin: a neighbour's, one that is ending, and one to try things out in.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use portal_domain::account::Account;
 use portal_domain::audit::{Actor, Verb};
 use portal_domain::change::{Change, Write};
@@ -30,7 +30,7 @@ pub(super) fn write(script: &mut Script, accounts: &Accounts, now: Timestamp) ->
     let dana = accounts.account(MEMBERS[0].name, &MEMBERS[0].email()?, began)?;
     harbor(script, accounts, &dana, now)?;
     let trial = parts::organization(ids::TRIAL, "Riverside Trial", began)?;
-    founded_by(script, &dana, &trial)?;
+    founded_caring(script, &dana, &trial)?;
     old_mill(script, &dana, now)
 }
 
@@ -59,6 +59,41 @@ pub(super) fn founded_by(
     );
     script.begin(parts::founded(organization, 0));
     script.add(Change::audited(event).writes(parts::joined(&membership)));
+    Ok(())
+}
+
+/// The same, whose founder provides care since an hour later.
+fn founded_caring(
+    script: &mut Script,
+    founder: &Account,
+    organization: &Organization,
+) -> Result<(), Refusal> {
+    let at = organization.created_at;
+    let changed_at = at + SignedDuration::from_hours(1);
+    let membership = Membership {
+        provides_care: true,
+        seat: true,
+        rev: 2,
+        updated_at: changed_at,
+        ..Membership::new(founder, address(founder)?, organization, Role::Admin, at)
+    };
+    let told = |is: bool| Some(is.to_string());
+    let id = organization.id;
+    let created = script.event(id, Verb::OrganizationCreated, as_admin(founder), &id, at);
+    let cares = script
+        .event(
+            id,
+            Verb::MemberUpdated,
+            as_admin(founder),
+            &founder.id,
+            changed_at,
+        )
+        .changed("provides_care", told(false), told(true));
+    script.begin(parts::founded(organization, 1));
+    script.add(Change {
+        audit: vec![created, cares],
+        ..Change::default().writes(parts::joined(&membership))
+    });
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 //! The ids that are the same in every demo, so that an event can name them.
 
 use portal_domain::id::{
-    BookingId, ExportId, ImportId, InviteId, NoteId, OrganizationId, PatientId, RoleId, SiteId, SpecialistId,
-    TokenId, TransactionId,
+    BookingId, DeviceId, ExportId, ImportId, InviteId, NoteId, OrganizationId, PatientId, RoleId, SessionId,
+    SiteId, SpecialistId, TokenId, TransactionId,
 };
 use uuid::Uuid;
 
@@ -57,6 +57,15 @@ pub const EXPORT: ExportId = ExportId::from_uuid(at(BEGAN, 301));
 
 /// The platform's import of a few patients: `imp_01a07ac6-20c0-7000-8000-000000000137`.
 pub const IMPORT: ImportId = ImportId::from_uuid(at(BEGAN, 311));
+
+/// The admin's device: `dev_01a07ac6-20c0-7000-8000-000000000141`.
+pub const DEVICE: DeviceId = DeviceId::from_uuid(at(BEGAN, 321));
+
+/// The demo's session with this number.
+#[must_use]
+pub const fn session(number: u64) -> SessionId {
+    SessionId::from_uuid(at(BEGAN, 0x600 + number))
+}
 
 /// The demo's patient with this number.
 #[must_use]

@@ -84,6 +84,18 @@ const TABLE: &[Row] = &[
     ("get_specialist",        "specialists.read",    [401, 404, 403, 403, 403, 200, 200, 404, 409]),
     ("update_specialist",     "specialists.manage",  [401, 404, 403, 403, 403, 200, 200, 404, 409]),
     ("review_specialist",     "specialists.manage",  [401, 404, 403, 403, 403, 200, 200, 404, 409]),
+    ("start_session",         "sessions.create",     [401, 404, 403, 201, 403, 201, 201, 404, 409]),
+    // What somebody held stays theirs, whatever they are in an organization by now.
+    ("list_sessions",         "",                    [401, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("get_session",           "",                    [401, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("update_session",        "",                    [401, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("end_session",           "",                    [401, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("list_organization_sessions", "sessions.read",  [401, 404, 200, 403, 403, 200, 200, 404, 409]),
+    ("get_organization_session",   "sessions.read",  [401, 404, 200, 403, 403, 200, 200, 404, 409]),
+    ("register_device",       "",                    [401, 201, 201, 201, 201, 201, 201, 201, 201]),
+    ("list_devices",          "",                    [401, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("get_device",            "",                    [401, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("revoke_device",         "",                    [401, 204, 204, 204, 204, 204, 204, 204, 204]),
     // An export needs the permission of its list, too.
     ("create_export",         "exports.create bookings.read", [401, 404, 403, 403, 403, 202, 202, 404, 409]),
     ("list_exports",          "exports.create",      [401, 404, 403, 403, 403, 200, 200, 404, 409]),

@@ -239,6 +239,7 @@ const TESTED: &[Rule] = &[
     Rule::PaymentFailed,
     Rule::PayoutFailed,
     Rule::CredentialExpired,
+    Rule::SessionQuotaReached,
     Rule::BookingOverdue,
     Rule::ProposalUnanswered,
     Rule::CredentialExpiring,
@@ -249,7 +250,9 @@ const TESTED: &[Rule] = &[
     Rule::PatientTimeZoneMissing,
     Rule::InviteUndeliverable,
     Rule::SingleAdmin,
+    Rule::SessionQuotaAlmostReached,
     Rule::SiteWithoutDomain,
+    Rule::SessionQuotaNear,
     Rule::InviteExpiring,
     Rule::PatientProfileIncomplete,
     Rule::SpecialistProfileIncomplete,
@@ -615,6 +618,59 @@ async fn a_single_admin_is_told_of_until_there_is_another() {
     scene.ask("PATCH", &path, &json!({ "role": "admin" })).await;
 
     scene.closed(Rule::SingleAdmin).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_is_told_of_at_80_95_and_100_percent_until_more_is_allowed() {
+    // Given a plan of twenty sessions
+    let portal = Portal::start().await;
+    let scene = Scene::start(&portal).await;
+    let pia = scene.clinic.member("Pia", "provider").await;
+    let limit = |sessions: u32| json!({ "session_limit": sessions });
+    scene.clinic.allow(limit(20)).await.expect(200);
+    let start = async |sessions: u32| {
+        for _ in 0..sessions {
+            scene.clinic.start(&pia, json!({})).await.expect(201);
+        }
+    };
+    start(15).await;
+    assert_eq!(scene.open().await, [] as [&str; 0]);
+
+    // Then each level is told of alone, before anything is refused
+    start(1).await;
+    let near = scene.found(Rule::SessionQuotaNear).await;
+    scene.step(&near, &Value::Null).await;
+    start(2).await;
+    assert_eq!(scene.open().await, ["session_quota_near"]);
+    start(1).await;
+    scene.found(Rule::SessionQuotaAlmostReached).await;
+    assert_eq!(scene.open().await.len(), 1);
+    start(1).await;
+    let reached = scene.found(Rule::SessionQuotaReached).await;
+    assert_eq!(scene.open().await.len(), 1);
+    let refused = scene.clinic.start(&pia, json!({})).await;
+    refused.expect_problem(409, "session_quota_reached");
+    let seen = scene.step(&reached, &Value::Null).await;
+    assert_eq!(seen.json()["hidden"]["counts"]["active"], 20);
+
+    // And more closes them
+    scene.clinic.allow(limit(100)).await.expect(200);
+    scene.closed(Rule::SessionQuotaNear).await;
+    scene.closed(Rule::SessionQuotaAlmostReached).await;
+    scene.closed(Rule::SessionQuotaReached).await;
+
+    // As does the end of the month, told of with the action
+    scene.clinic.allow(limit(20)).await.expect(200);
+    let action = scene.found(Rule::SessionQuotaReached).await;
+    let end: Timestamp = action["at"].as_str().unwrap().parse().unwrap();
+    assert!(end > portal.clock.now());
+    scene.wait(end.duration_since(portal.clock.now()) + HOUR).await;
+    let clinic = Clinic {
+        admin: portal.person("Dana"),
+        ..scene.clinic
+    };
+    let scene = Scene { clinic, ..scene };
+    scene.closed(Rule::SessionQuotaReached).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -497,6 +497,7 @@ fn build(function: &str, config: &Config) -> Result<(), ConfigError> {
         "audit" => routed(audit::routes(), config),
         "sites" => routed(sites::routes(), config),
         "bookings" => routed(bookings::routes(), config),
+        "sessions" => routed(sessions::routes(), config),
         "transactions" => routed(transactions::routes(), config),
         "dashboard" => routed(dashboard::routes(), config),
         "directory" => routed(directory::routes(), config),

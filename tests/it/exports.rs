@@ -12,6 +12,7 @@ use portal_http::listing::audit_events::AuditEventFilter;
 use portal_http::listing::bookings::BookingFilter;
 use portal_http::listing::members::MemberFilter;
 use portal_http::listing::patients::PatientFilter;
+use portal_http::listing::sessions::OrganizationSessionFilter;
 use portal_http::listing::specialists::SpecialistFilter;
 use portal_http::listing::transactions::TransactionFilter;
 use portal_local::faults::{Kind, Rule};
@@ -21,22 +22,28 @@ use serde_json::{Value, json};
 use crate::support::{Clinic, Person, Portal, SECOND, Taken, at_once, killed_after, project};
 
 /// Every list with its route and the permission it needs.
-const LISTS: [(&str, &str, &str); 6] = [
+const LISTS: [(&str, &str, &str); 7] = [
     ("bookings", "/bookings", "bookings.read"),
     ("transactions", "/transactions", "transactions.read"),
     ("patients", "/patients", "patients.read"),
     ("specialists", "/specialists", "specialists.read"),
     ("members", "/members", "members.read"),
+    ("sessions", "/sessions", "sessions.read"),
     ("audit_events", "/audit-events", "audit.read"),
 ];
 
 /// The columns of every list, with the name of its rows in the OpenAPI document.
-const COLUMNS: [(&str, &str, &[&str]); 6] = [
+const COLUMNS: [(&str, &str, &[&str]); 7] = [
     ("bookings", "BookingView", BookingFilter::COLUMNS),
     ("transactions", "TransactionView", TransactionFilter::COLUMNS),
     ("patients", "PatientRowView", PatientFilter::COLUMNS),
     ("specialists", "SpecialistRowView", SpecialistFilter::COLUMNS),
     ("members", "MemberView", MemberFilter::COLUMNS),
+    (
+        "sessions",
+        "OrganizationSessionView",
+        OrganizationSessionFilter::COLUMNS,
+    ),
     ("audit_events", "AuditEventView", AuditEventFilter::COLUMNS),
 ];
 
@@ -65,6 +72,11 @@ async fn busy_clinic(portal: &Portal) -> (Clinic<'_>, [String; 2]) {
         portal.patient("Mia Okafor", &[site]).await;
         portal.patient("Jonas Weber", &[&city, &online]).await;
         portal.specialist("Lena Brandt", &[site]).await;
+    }
+    clinic.share_sessions(true).await;
+    let pia = clinic.member("Pia", "provider").await;
+    for mode in ["shared_device", "two_device"] {
+        clinic.start(&pia, json!({ "mode": mode })).await.expect(201);
     }
     (clinic, [city, online])
 }
@@ -226,7 +238,7 @@ async fn a_file_has_what_its_list_has_for_everybody() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 2 + 2 + 3 + 2 + 6);
+    assert_eq!(compared, 2 + 2 + 3 + 2 + 7);
 
     // Who reviews money has no contact, and no names of patients
     let (finance, _) = &people[0];

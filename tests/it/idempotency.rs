@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::imports::{IMPORTS, asking};
 use crate::support::service::TOKENS;
+use crate::support::sessions::{SESSIONS, session};
 use crate::support::{Answer, Clinic, DAY, Person, Portal, SECOND};
 
 /// Every request that needs a key, with a body that works and the status it is answered with. The one who answers the invite
@@ -23,6 +24,11 @@ async fn keyed_requests(clinic: &Clinic<'_>, recipient: &Person) -> Vec<(Person,
     let made = clinic.portal.operator().post(TOKENS, wanted).await;
     let service_token = made.expect(201).id();
     let dana = || clinic.admin.clone();
+    let path = clinic.member_path(&clinic.admin);
+    let etag = clinic.admin.etag(&path).await;
+    let care = json!({ "provides_care": true });
+    clinic.admin.patch(&path, &etag, care).await.expect(200);
+    let held = clinic.start(&clinic.admin, json!({})).await.expect(201);
     let rows = json!({ "invites": [{ "email": "row@riverside.example", "role": "viewer" }, { "email": "none", "role": "viewer" }] });
     vec![
         (
@@ -79,6 +85,19 @@ async fn keyed_requests(clinic: &Clinic<'_>, recipient: &Person) -> Vec<(Person,
             format!("{TOKENS}/{service_token}/rotate"),
             json!({ "overlap_seconds": 60 }),
             200,
+        ),
+        (
+            dana(),
+            SESSIONS.to_owned(),
+            clinic.to_start(json!({ "name": "First visit" })),
+            201,
+        ),
+        (dana(), session(&held, "/end"), json!({}), 200),
+        (
+            dana(),
+            "/v1/devices".to_owned(),
+            json!({ "name": "Phone", "public_key": "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo" }),
+            201,
         ),
         (
             dana(),
@@ -278,7 +297,9 @@ async fn twenty_identical_requests_at_once_are_one() {
             assert_same(&answers[0], answer);
         }
         // Whatever is done in the clinic is told in its log.
-        let effects = usize::from(path.starts_with(&clinic.path("/")) || path == "/v1/invites/accept");
+        let theirs = ["/v1/invites/accept", "/v1/sessions", "/v1/devices"];
+        let is_told = |prefix: &&str| path.starts_with(*prefix);
+        let effects = usize::from(path.starts_with(&clinic.path("/")) || theirs.iter().any(is_told));
         assert_eq!(clinic.audit_verbs().await.len(), before + effects, "{path}");
     }
     assert_eq!(

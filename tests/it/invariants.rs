@@ -13,8 +13,10 @@ use portal_domain::id::{AccountId, InviteId, OrganizationId};
 use portal_domain::invite::{Delivery, Invite, State as InviteState, Status};
 use portal_domain::membership::Membership;
 use portal_domain::organization::{Organization, State};
-use portal_domain::plan::{Seats, TEAM};
+use portal_domain::plan::{Quota, Seats, TEAM};
 use portal_domain::role::Role;
+use portal_domain::session::Session;
+use portal_domain::transaction::Month;
 use portal_store::table::KIND;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -33,6 +35,8 @@ pub(crate) struct Table {
     claims: BTreeMap<EmailAddress, AccountId>,
     ties: BTreeMap<(EmailAddress, OrganizationId), Tie>,
     seats: BTreeMap<OrganizationId, Seats>,
+    quotas: Vec<Quota>,
+    sessions: Vec<Session>,
     counts: BTreeMap<OrganizationId, BTreeMap<String, u64>>,
     dues: Vec<Due>,
     links: Vec<Link>,
@@ -172,6 +176,8 @@ impl Table {
                 .into_iter()
                 .map(|seats| (seats.organization, seats))
                 .collect(),
+            quotas: all(&mut kinds, "quota"),
+            sessions: all(&mut kinds, "session"),
             dues: all(&mut kinds, "due"),
             links: all(&mut kinds, "chain_link"),
             sealed: all::<Sealed>(&mut kinds, "chain_sealed")
@@ -190,6 +196,7 @@ impl Table {
         let happened = self.happened();
         let mut found = Vec::new();
         self.check_seats(&mut found);
+        self.check_sessions(&happened, &mut found);
         self.check_counts(&mut found);
         self.check_memberships(&happened, &mut found);
         self.check_addresses(&mut found);
@@ -198,6 +205,13 @@ impl Table {
         self.check_due_work(&mut found);
         self.check_actions(&mut found);
         self.check_answers(&mut found);
+        found
+    }
+
+    /// What is not as it must be of sessions and what they take, whatever else is under way.
+    pub(crate) fn session_violations(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        self.check_sessions(&self.happened(), &mut found);
         found
     }
 
@@ -249,6 +263,36 @@ impl Table {
                     found.push(format!("{root} uses {} of {} seats", seats.used, seats.limit));
                 }
                 Some(_) => {}
+            }
+        }
+    }
+
+    /// Sessions used = started in the month, never above the plan's limit; each began and was ended by one event.
+    fn check_sessions(&self, happened: &Happened, found: &mut Vec<String>) {
+        for quota in &self.quotas {
+            let is_counted = |session: &&Session| {
+                let root = self.organizations[&session.organization].root;
+                root == quota.organization && Month::of(session.started_at) == quota.month
+            };
+            let root = quota.organization;
+            let counted = self.sessions.iter().filter(is_counted).count();
+            if usize::try_from(quota.used) != Ok(counted) {
+                found.push(format!(
+                    "{root} started {counted} sessions, used are {}",
+                    quota.used
+                ));
+            }
+            // A plan that was made smaller may be exceeded; the one that all begin with may not.
+            if quota.used > quota.limit.max(TEAM.sessions) {
+                found.push(format!("{root} uses {} of {} sessions", quota.used, quota.limit));
+            }
+        }
+        for session in &self.sessions {
+            let of = happened.get(&(session.organization, session.id.to_string()));
+            let often = |verb| of.and_then(|of| of.get(&verb)).copied().unwrap_or(0);
+            let ends = u64::from(!session.is_open());
+            if (often(Verb::SessionStarted), often(Verb::SessionEnded)) != (1, ends) {
+                found.push(format!("{} did not begin and end as the log says", session.id));
             }
         }
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use portal_domain::account::Account;
 use portal_domain::change::{Change, Write};
 use portal_domain::id::{
-    AccountId, ActionId, BookingId, ExportId, InviteId, NoteId, OrganizationId, PatientId, RoleId, SiteId,
-    SpecialistId, TransactionId,
+    AccountId, ActionId, BookingId, DeviceId, ExportId, InviteId, NoteId, OrganizationId, PatientId, RoleId,
+    SessionId, SiteId, SpecialistId, TransactionId,
 };
 use portal_domain::transaction::Kind as Entry;
 use portal_local::dynamodb::Operation;
@@ -37,6 +37,8 @@ struct Ids {
     transaction: String,
     export: String,
     action: String,
+    session: String,
+    device: String,
 }
 
 impl Ids {
@@ -56,10 +58,12 @@ impl Ids {
             transaction: TransactionId::mint(now).to_string(),
             export: ExportId::mint(now).to_string(),
             action: ActionId::mint(now).to_string(),
+            session: SessionId::mint(now).to_string(),
+            device: DeviceId::mint(now).to_string(),
         }
     }
 
-    fn all(&self) -> [(&'static str, &str); 13] {
+    fn all(&self) -> [(&'static str, &str); 15] {
         [
             ("{organization_id}", &self.organization),
             ("{invite_id}", &self.invite),
@@ -73,6 +77,8 @@ impl Ids {
             ("{transaction_id}", &self.transaction),
             ("{export_id}", &self.export),
             ("{action_id}", &self.action),
+            ("{session_id}", &self.session),
+            ("{device_id}", &self.device),
             ("{month}", "2026-05"),
         ]
     }
@@ -106,7 +112,7 @@ fn body(method: &Method, route: &str, ids: &Ids) -> Option<Value> {
             Some(json!({ "invites": [{ "email": "new@hillside.example", "role": ids.role }] }))
         }
         ("POST", "exports") => Some(json!({ "list": "bookings", "format": "csv" })),
-        ("POST", "resend" | "leave" | "reopen") => Some(json!({})),
+        ("POST", "resend" | "leave" | "reopen" | "end") => Some(json!({})),
         ("PATCH", "{account_id}") => Some(json!({ "role": "viewer" })),
         ("PATCH", "{patient_id}") => Some(json!({ "time_zone": "Europe/London" })),
         ("PATCH", "{specialist_id}") => Some(json!({ "session_minutes": 45 })),
@@ -208,6 +214,14 @@ async fn two_clinics(portal: &Portal) -> (Clinic<'_>, Clinic<'_>, Ids) {
     };
     let earned = portal.posting(Entry::Earning, &site).await.with(&earner);
     earned.tell().await;
+    let path = theirs.member_path(&theirs.admin);
+    let etag = theirs.admin.etag(&path).await;
+    let care = json!({ "provides_care": true });
+    theirs.admin.patch(&path, &etag, care).await.expect(200);
+    theirs.share_sessions(true).await;
+    let session = theirs.start(&theirs.admin, json!({})).await.expect(201).id();
+    let device = json!({ "name": "Phone", "public_key": "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo" });
+    let device = theirs.admin.post("/v1/devices", device).await.expect(201).id();
     let export = theirs.export("bookings", "csv", json!({})).await.expect(202).id();
     portal.settle().await.expect("all is delivered");
     let ids = Ids {
@@ -226,6 +240,8 @@ async fn two_clinics(portal: &Portal) -> (Clinic<'_>, Clinic<'_>, Ids) {
         transaction: paid.row.id.to_string(),
         export,
         action: single_admin(&theirs).await,
+        session,
+        device,
         site,
     };
     (ours, theirs, ids)
@@ -253,6 +269,7 @@ async fn everything(clinic: &Clinic<'_>) -> Vec<String> {
         "/specialists?limit=100",
         "/exports?limit=100",
         "/actions?limit=100",
+        "/sessions?limit=100",
     ] {
         all.push(clinic.admin.get(&clinic.path(list)).await.expect(200).text);
     }
@@ -325,6 +342,7 @@ async fn to_strangers_an_organization_is_not_there() {
 async fn ids_of_another_organization_are_nothing_in_ones_own() {
     let portal = Portal::start().await;
     let (ours, theirs, their_ids) = two_clinics(&portal).await;
+    ours.share_sessions(true).await;
     let before = everything(&theirs).await;
     let our_events = ours.audit_verbs().await;
     let foreign = Ids {
@@ -348,6 +366,8 @@ async fn ids_of_another_organization_are_nothing_in_ones_own() {
         "{specialist_id}",
         "{transaction_id}",
         "{action_id}",
+        "{session_id}",
+        "{device_id}",
     ];
     for (_, method, route) in routes() {
         if !children.iter().any(|child| route.contains(child)) {

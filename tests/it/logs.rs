@@ -55,7 +55,8 @@ async fn a_day(portal: &Portal, dana: &Person, ada: &Person) -> (Vec<Answer>, Ve
             json!({ "name": "Canary Hill Clinic" }),
         )
         .await;
-    let base = format!("/v1/organizations/{}", created.id());
+    let organization = created.id();
+    let base = format!("/v1/organizations/{organization}");
     let path = |rest: &str| format!("{base}{rest}");
     let invite = |email: &str| json!({ "email": email, "role": "viewer", "language": "de" });
     let mut answers = vec![
@@ -106,6 +107,25 @@ async fn a_day(portal: &Portal, dana: &Person, ada: &Person) -> (Vec<Answer>, Ve
             .await
             .expect(200),
     );
+
+    // A session is held, of which its provider alone knows the name
+    let care = path(&format!("/members/{}", dana.account));
+    let etag = dana.etag(&care).await;
+    let provides = json!({ "provides_care": true });
+    answers.push(dana.patch(&care, &etag, provides).await.expect(200));
+    let start = json!({ "organization_id": organization, "name": "Canary's knee" });
+    let started = dana.post("/v1/sessions", start).await.expect(201);
+    let session = format!("/v1/sessions/{}", started.id());
+    let rename = json!({ "name": "Canary's other knee" });
+    let key = "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo";
+    let device = json!({ "name": "Canary's phone", "public_key": key });
+    answers.extend([
+        dana.patch(&session, &started.etag(), rename).await.expect(200),
+        dana.post(&format!("{session}/end"), json!({})).await.expect(200),
+        dana.post("/v1/devices", device).await.expect(201),
+        dana.get("/v1/sessions").await.expect(200),
+        started,
+    ]);
 
     // A mail bounces, a week passes, a job runs
     portal.settle().await.expect("all is delivered");

@@ -15,6 +15,7 @@ mod person;
 mod platform;
 pub(crate) mod records;
 pub(crate) mod service;
+pub(crate) mod sessions;
 pub(crate) mod statistics;
 
 use std::future::poll_fn;

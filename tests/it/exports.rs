@@ -735,7 +735,12 @@ async fn functions_do_to_the_bucket_what_their_roles_give() {
     }
     let template = portal_local::template::Template::built_in().unwrap();
     let mut granted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for function in template.functions() {
+    // The audit log has a bucket of its own, and tests of its own.
+    let others = template
+        .functions()
+        .into_iter()
+        .filter(|function| function.name != "seal-audit-log");
+    for function in others {
         for statement in template.statements(&function) {
             let actions = &statement["Action"];
             let actions = actions

@@ -22,7 +22,6 @@ use http::{HeaderMap, header};
 use portal_app::Clock;
 use serde_json::Value;
 use tokio::sync::Notify;
-use uuid::Uuid;
 
 pub use self::operation::{Access, Key, Operation};
 pub use self::rights::{Right, granted};
@@ -33,6 +32,7 @@ use self::operation::Schemas;
 use self::rights::Roles;
 use self::stale::Earlier;
 use crate::faults::{Faults, Kind};
+use crate::random::random_id;
 use crate::sync::lock;
 use crate::template::Template;
 
@@ -305,7 +305,7 @@ fn caller(headers: &HeaderMap) -> String {
 /// A database of which nothing is left when the stack stops.
 fn in_memory(clock: &Clock) -> Result<Database, DynoxideError> {
     // The engine gives nobody its connection, and its memory is its own: it takes over a database that two can open.
-    let blank = format!("file:{}?mode=memory&cache=shared", Uuid::new_v4());
+    let blank = format!("file:{}?mode=memory&cache=shared", random_id());
     let shared = indexed(&blank)?;
     let database = Database::memory_with_clock(Arc::new(StackClock(clock.clone())))?;
     database.restore_from(&blank)?;

@@ -23,6 +23,7 @@ async fn a_bad_invite_is_refused_at_its_field_and_leaves_nothing_behind() {
         .await;
     let other = Clinic::of(&portal, portal.person("Otto"), "Hillside").await;
     let foreign = other.role("Front desk", &["invites.manage"]).await;
+    portal.settle().await.unwrap();
     let before = portal.items().len();
 
     // When its admin invites in ways that cannot be
